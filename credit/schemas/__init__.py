@@ -1,0 +1,1 @@
+"""Schemas: raw tables, feature views and contracts, decision records."""

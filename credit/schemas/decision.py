@@ -1,0 +1,62 @@
+"""The decision record: serving writes it, monitoring reads it, a validator replays it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from credit.schemas.features import Frozen, ViewStatus
+
+
+class Decision(StrEnum):
+    """The outcome of a scored application."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    REFERRED = "referred"
+
+
+class Reason(Frozen):
+    """One exact SHAP contribution that pushed towards refusal. `contribution` is in margin units (log-odds)."""
+
+    feature: str
+    value: float | str | None
+    contribution: float
+    text: str
+
+
+class ViewState(Frozen):
+    """State of one feature view when it was read. `age_seconds` counts from the build (pipeline freshness)."""
+
+    status: ViewStatus
+    as_of: datetime | None
+    built_at: datetime | None
+    age_seconds: float | None
+
+
+class ModelVersion(Frozen):
+    """The model that answered. `bundle` is the sha256 of the bundle's manifest."""
+
+    name: str
+    version: str
+    bundle: str
+
+
+class DecisionRecord(Frozen):
+    """Everything needed to replay one decision bit for bit.
+
+    `values` holds the stored feature values that were read, by view then feature, before any encoding: a float,
+    a string, or None for null. Probabilities are calibrated; `margin` is the model's raw log-odds.
+    """
+
+    decision_id: str
+    client_id: int
+    decided_at: datetime
+    request_id: str
+    values: dict[str, dict[str, float | str | None]]
+    views: dict[str, ViewState]
+    margin: float
+    probability: float
+    threshold: float
+    decision: Decision
+    risk_band: str
+    reasons: tuple[Reason, ...]
+    model: ModelVersion

@@ -1,0 +1,1 @@
+"""Raw tables to typed events, aggregates, Feast objects and the online store."""

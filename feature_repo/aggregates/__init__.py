@@ -1,0 +1,1 @@
+"""Point-in-time aggregates: one SQL per group, one parameter: the spine."""

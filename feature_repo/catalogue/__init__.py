@@ -1,0 +1,1 @@
+"""Every feature with its name, meaning and window."""

@@ -1,0 +1,1 @@
+"""A synthetic portfolio in the Home Credit format."""

@@ -1,0 +1,1 @@
+"""Raw files to typed events, bucketed by client."""

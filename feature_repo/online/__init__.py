@@ -1,0 +1,1 @@
+"""The online store: codec, reader and Feast plug-in; importing this package imports nothing."""

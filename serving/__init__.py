@@ -1,0 +1,1 @@
+"""The Ray Serve application: features by client id, score, reasons, decision record."""

@@ -1,0 +1,1 @@
+"""Labels and historical features to a signed model bundle in the registry."""
