@@ -1,0 +1,111 @@
+"""Real Redis servers for tests: started on a free port, killed, paused and restarted on purpose."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+
+class RedisProcess:
+    """One `redis-server` with an append-only file below `folder`; survives `kill` followed by `start`."""
+
+    def __init__(self, folder: Path, password: str | None = None, port: int | None = None) -> None:
+        self.folder = folder
+        self.password = password
+        self.port = free_port() if port is None else port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Address with the password, if any."""
+        user = f":{self.password}@" if self.password else ""
+        return f"redis://{user}127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        """A patient client for looking inside; the caller closes it."""
+        return redis.Redis.from_url(self.url)
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        binary = shutil.which("redis-server")
+        assert binary, "redis-server is not on PATH"
+        options = {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "dir": self.folder,
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        if self.password:
+            options["requirepass"] = self.password
+        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        log = (self.folder / "redis.log").open("ab")
+        with log:
+            self._process = subprocess.Popen([binary, *arguments], stdout=log, stderr=log)
+        self._wait()
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(10)
+
+    def pause(self) -> None:
+        """Stop answering without closing connections."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Answer again after `pause`."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End the process, in whatever state it is."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._signal(signal.SIGCONT)
+        self._process.kill()
+        self._process.wait(10)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 10
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except redis.RedisError:
+                    assert time.monotonic() < deadline, (self.folder / "redis.log").read_text()
+                    time.sleep(0.02)
+
+
+@contextmanager
+def redis_server(folder: Path, password: str | None = None) -> Iterator[RedisProcess]:
+    """A running server on a free port; ended when the block ends."""
+    server = RedisProcess(folder, password)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
