@@ -1,0 +1,54 @@
+# Verbs of the project; continuous integration calls the same ones.
+PYTHON ?= python3
+PORT ?= 8000
+CLIENTS ?= 10000
+DATA ?=
+BIN := .venv/bin
+SOURCES := credit feature_repo training serving monitoring
+
+.DEFAULT_GOAL := help
+.PHONY: help check-system setup setup-platform demo down test test-slow lint types contracts fmt docs bench load lock clean
+
+help: ## show the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+check-system:
+	@sh scripts/check-system.sh $(PYTHON)
+
+setup: check-system ## create .venv with everything, tests and tools included
+	@sh scripts/install.sh $(PYTHON) dev
+
+setup-platform: check-system
+	@test -e .venv/.installed-dev || sh scripts/install.sh $(PYTHON) platform
+
+demo: setup-platform ## run the whole platform here: data, features, training, serving [PORT= CLIENTS= DATA=]
+	@$(BIN)/creditctl demo up --port $(PORT) --clients $(CLIENTS) $(if $(DATA),--data "$(DATA)")
+
+down: ## stop what demo started
+	@$(BIN)/creditctl demo down
+
+test: setup ## run the tests, with a coverage report
+	$(BIN)/pytest -m "not slow and not cluster" --cov --cov-report=term --cov-report=xml
+
+test-slow: setup ## run what takes longer
+	$(BIN)/pytest -m slow
+
+lint: setup ## check style, types, import contracts and generated pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/creditctl features docs --check
+
+fmt: setup ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure the online path against Feast's own
+	$(BIN)/python -m benchmarks.features
+
+lock: setup ## compile the pinned requirements from pyproject.toml
+	sh scripts/lock.sh
+
+clean: ## remove the environment, the demo's data and build products
+	rm -rf .venv .platform build dist .coverage coverage.xml
