@@ -1,0 +1,5 @@
+"""`python -m credit` is `creditctl`."""
+
+from credit.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The whole platform on one machine: steps as processes, skipped when their inputs are unchanged."""
