@@ -42,6 +42,7 @@ def start(
         process = subprocess.Popen(
             command, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    process.returncode = 0  # it outlives us on purpose: no warning when this object goes
     recorded = Recorded(process.pid, start_time(process.pid), port, fingerprint)
     write_text(record, json.dumps(asdict(recorded)))
     return recorded
