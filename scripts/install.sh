@@ -1,6 +1,6 @@
 #!/bin/sh
 # Creates .venv from a pinned requirements file. Usage: install.sh PYTHON REQUIREMENTS_NAME
-# uv if present, else venv + pip. A stamp that names the inputs makes the second run a no-op.
+# uv if present, else venv + pip; the file is complete, so nothing is resolved again. A stamp that names the inputs makes the second run a no-op.
 set -eu
 python=$1
 name=$2
@@ -13,11 +13,11 @@ fi
 echo "installing $requirements into .venv (once)" >&2
 if command -v uv >/dev/null 2>&1; then
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv
-    uv pip install --quiet --python .venv/bin/python --require-hashes -r "$requirements"
+    uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r "$requirements"
     uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 else
     [ -x .venv/bin/pip ] || "$python" -m venv --clear .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$requirements"
     .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 fi
 rm -f .venv/.installed-*
