@@ -1,9 +1,9 @@
 """Packs feature rows into bytes and reads them back; `feature_repo.online.layout` describes the bytes."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from feature_repo.online.layout import (
     CRC_BYTES,
     HEADER,
     NULL_FLAG,
-    NULL_TEXT,
     RESIDUE,
     SEPARATOR,
     Block,
@@ -24,8 +23,8 @@ from feature_repo.online.layout import (
 #: A stored value; unix_timestamp is whole seconds since the epoch.
 Value = float | int | bool | str | None
 
-_TEXT_SEPARATOR = SEPARATOR.decode("utf-8", "surrogateescape")
-_TEXT_NULL = NULL_TEXT.decode("utf-8", "surrogateescape")
+_TEXT_SEPARATOR = SEPARATOR.decode()
+_SEED_MASK = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def encode_rows(layout: Layout, rows: Rows) -> list[bytes]:
     """Pack rows, in order.
 
     Raises:
-        FeatureError: a column has another dtype than the view says.
+        FeatureError: a column has another dtype than the view says, or a string holds the separator.
     """
     fixed = np.zeros(len(rows.client_ids), dtype=layout.dtype)
     nulls = _null_matrix(layout, rows)
@@ -71,7 +70,7 @@ def encode_rows(layout: Layout, rows: Rows) -> list[bytes]:
             fixed[block.type][:, position] = _filled(layout, block, name, rows.numeric[name], nulls[:, column])
     fixed["nulls"] = np.packbits(nulls, axis=1, bitorder="little")
     _write_headers(layout, rows, fixed, nulls)
-    tails = _tails([rows.strings[name] for name in layout.spec.strings], len(fixed))
+    tails = _tails(layout, rows)
     return _sealed(fixed.tobytes(), layout.width, tails, rows.client_ids.tolist())
 
 
@@ -82,17 +81,19 @@ def decode_row(layout: Layout, client_id: int, raw: bytes) -> StoredRow | None:
         CodecError: the bytes are truncated or altered.
     """
     spec = layout.spec
-    _verify(layout, client_id, raw)
+    if crc32(raw, client_id & _SEED_MASK) != RESIDUE or len(raw) < HEADER.size:
+        raise _broken(layout, client_id, raw)
     if not raw.startswith(layout.identity):
         return None
     row = np.frombuffer(raw, dtype=layout.dtype, count=1)
-    is_null = np.unpackbits(row["nulls"], count=len(spec.columns), bitorder="little").tolist()
+    is_null = _nulls(layout, row)
     values: dict[str, Value] = {}
     for block in layout.blocks:
         values.update(zip(block.names, row[block.type][0].tolist(), strict=True))
-    values.update(zip(spec.strings, _strings(layout, raw), strict=True))
+    values.update(zip(spec.strings, _strings(layout, [raw], is_null)[0], strict=True))
     ordered = {
-        column.name: None if null else values[column.name] for column, null in zip(spec.columns, is_null, strict=True)
+        column.name: None if null else values[column.name]
+        for column, null in zip(spec.columns, is_null[0].tolist(), strict=True)
     }
     return StoredRow(int(row["as_of_us"][0]), int(row["built_us"][0]), ordered)
 
@@ -106,12 +107,15 @@ def decode_batch(layout: Layout, client_ids: Sequence[int], raws: Sequence[bytes
     identity = layout.identity
     status = [ViewStatus.NOT_FOUND] * len(raws)
     found: list[int] = []
-    for index, raw in enumerate(raws):
+    for index, (client_id, raw) in enumerate(zip(client_ids, raws, strict=True)):
         if raw is None:
             continue
-        _verify(layout, client_ids[index], raw)
+        if crc32(raw, client_id & _SEED_MASK) != RESIDUE:
+            raise _broken(layout, client_id, raw)
         if raw.startswith(identity):
             found.append(index)
+        elif len(raw) < HEADER.size:
+            raise _broken(layout, client_id, raw)
         else:
             status[index] = ViewStatus.SCHEMA_MISMATCH
     present = [raws[index] for index in found] if len(found) != len(raws) else raws
@@ -123,16 +127,17 @@ def _batch(
 ) -> ViewBatch:
     spec, size = layout.spec, len(status)
     rows = np.frombuffer(_fixed_parts(layout, raws), dtype=layout.dtype)
-    as_of_us, built_us, numeric = rows["as_of_us"], rows["built_us"], _numbers(layout, rows)
+    as_of_us, built_us = rows["as_of_us"], rows["built_us"]
+    nulls = _nulls(layout, rows) if any(rows["flags"].tolist()) else None
+    numeric, strings = _numbers(layout, rows, nulls), _strings(layout, raws, nulls)
     for index, built in zip(found, built_us.tolist(), strict=True):
         status[index] = ViewStatus.PRESENT if built >= oldest_us else ViewStatus.STALE
-    strings: tuple[tuple[str | None, ...], ...] = tuple(_strings(layout, raw) for raw in raws)
     if len(found) != size:
         as_of_us, built_us = _spread(as_of_us, found, size, 0), _spread(built_us, found, size, 0)
         numeric = _spread(numeric, found, size, np.nan)
         by_index = dict(zip(found, strings, strict=True))
-        strings = tuple(by_index.get(index, (None,) * len(spec.strings)) for index in range(size))
-    return ViewBatch(spec, tuple(status), as_of_us, built_us, numeric, strings)
+        strings = [by_index.get(index, (None,) * len(spec.strings)) for index in range(size)]
+    return ViewBatch(spec, tuple(status), as_of_us, built_us, numeric, tuple(strings))
 
 
 def _fixed_parts(layout: Layout, raws: Sequence[bytes]) -> bytes:
@@ -141,14 +146,30 @@ def _fixed_parts(layout: Layout, raws: Sequence[bytes]) -> bytes:
     return b"".join([raw[: layout.width] for raw in raws])
 
 
-def _numbers(layout: Layout, rows: NDArray[np.void]) -> NDArray[np.float64]:
+def _nulls(layout: Layout, rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    bits = np.unpackbits(rows["nulls"], axis=1, count=len(layout.spec.columns), bitorder="little")
+    return bits.view(np.bool_)
+
+
+def _numbers(layout: Layout, rows: NDArray[np.void], nulls: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     numeric = np.empty((len(rows), len(layout.numeric_columns)))
     for block in layout.blocks:
         numeric[:, block.numeric] = rows[block.type]
-    if any(rows["flags"].tolist()):
-        nulls = np.unpackbits(rows["nulls"], axis=1, count=len(layout.spec.columns), bitorder="little")
-        numeric[nulls[:, layout.numeric_columns].astype(np.bool_)] = np.nan
+    if nulls is not None:
+        numeric[nulls[:, layout.numeric_columns]] = np.nan
     return numeric
+
+
+def _strings(layout: Layout, raws: Sequence[bytes], nulls: NDArray[np.bool_] | None) -> list[tuple[str | None, ...]]:
+    columns = len(layout.spec.strings)
+    if not columns or not raws:
+        return [()] * len(raws)
+    tails = SEPARATOR.join([raw[layout.width : -CRC_BYTES] for raw in raws])
+    values: list[str | None] = [*tails.decode().split(_TEXT_SEPARATOR)]
+    if nulls is not None:
+        for position in np.flatnonzero(nulls[:, layout.string_columns]).tolist():
+            values[position] = None
+    return list(zip(*[iter(values)] * columns, strict=True))
 
 
 def _spread(values: NDArray[Any], found: list[int], size: int, absent: float) -> NDArray[Any]:
@@ -157,26 +178,11 @@ def _spread(values: NDArray[Any], found: list[int], size: int, absent: float) ->
     return spread
 
 
-def _verify(layout: Layout, client_id: int, raw: bytes) -> None:
-    if zlib.crc32(raw, _seed(client_id)) != RESIDUE or len(raw) < HEADER.size:
-        raise CodecError(
-            f"client {client_id}, view {layout.spec.name}: the stored row is truncated or altered "
-            f"({len(raw)} bytes, checksum does not fit); materialise the view again"
-        )
-
-
-def _strings(layout: Layout, raw: bytes) -> tuple[str | None, ...]:
-    if not layout.spec.strings:
-        return ()
-    text = raw[layout.width : -CRC_BYTES].decode("utf-8", "surrogateescape")
-    values = text.split(_TEXT_SEPARATOR)
-    if _TEXT_NULL in text:
-        return tuple([None if value == _TEXT_NULL else value for value in values])
-    return tuple(values)
-
-
-def _seed(client_id: int) -> int:
-    return (client_id ^ (client_id >> 32)) & 0xFFFFFFFF
+def _broken(layout: Layout, client_id: int, raw: bytes) -> CodecError:
+    return CodecError(
+        f"client {client_id}, view {layout.spec.name}: the stored row is truncated or altered "
+        f"({len(raw)} bytes, checksum does not fit); materialise the view again"
+    )
 
 
 def _null_matrix(layout: Layout, rows: Rows) -> NDArray[np.bool_]:
@@ -200,21 +206,27 @@ def _filled(layout: Layout, block: Block, name: str, values: NDArray[Any], nulls
 
 def _write_headers(layout: Layout, rows: Rows, fixed: NDArray[np.void], nulls: NDArray[np.bool_]) -> None:
     flagged = [index for block in layout.blocks if not block.type.startswith("float") for index in block.columns]
+    flagged += layout.string_columns.tolist()
     fixed["identity"] = np.frombuffer(layout.identity, dtype=np.uint8)
     fixed["flags"] = np.where(nulls[:, flagged].any(axis=1), NULL_FLAG, 0)
     fixed["as_of_us"], fixed["built_us"] = rows.as_of_us, rows.built_us
 
 
-def _tails(columns: Sequence[Sequence[bytes | None]], size: int) -> Sequence[bytes]:
-    if not columns:
-        return (b"",) * size
-    texts = [[NULL_TEXT if value is None else value for value in column] for column in columns]
-    return [SEPARATOR.join(values) for values in zip(*texts, strict=True)]
+def _tails(layout: Layout, rows: Rows) -> Sequence[bytes]:
+    names = layout.spec.strings
+    if not names:
+        return (b"",) * len(rows.client_ids)
+    texts = [[value or b"" for value in rows.strings[name]] for name in names]
+    tails = [SEPARATOR.join(values) for values in zip(*texts, strict=True)]
+    for client_id, tail in zip(rows.client_ids.tolist(), tails, strict=True):
+        if tail.count(SEPARATOR) != len(names) - 1:
+            raise FeatureError(f"client {client_id}, view {layout.spec.name}: a string holds the character U+0000")
+    return tails
 
 
 def _sealed(fixed: bytes, width: int, tails: Sequence[bytes], client_ids: list[int]) -> list[bytes]:
     sealed = []
     for start, tail, client_id in zip(range(0, len(fixed), width), tails, client_ids, strict=True):
         body = fixed[start : start + width] + tail
-        sealed.append(body + zlib.crc32(body, _seed(client_id)).to_bytes(CRC_BYTES, "little"))
+        sealed.append(body + crc32(body, client_id & _SEED_MASK).to_bytes(CRC_BYTES, "little"))
     return sealed

@@ -4,18 +4,17 @@
     0       2      magic
     2       2      codec version
     4       8      schema hash of the view
-    12      4      flags: 1 = a value other than a float or a string is null
+    12      4      flags: 1 = a value that is no float is null
     16      8      event timestamp: as_of, microseconds since the epoch (UTC)
     24      8      created timestamp: time of build, microseconds since the epoch (UTC)
     32      ...    one block per value type, in the order of `BLOCK_TYPES`; inside a block the view's column order
             ...    null bitmap, one bit per column in the view's order, least significant bit first
-            ...    string tail: UTF-8 values in column order with SEPARATOR between them, NULL_TEXT for a null
+            ...    string tail: UTF-8 values in column order with SEPARATOR between them, nothing for a null
     -4      4      crc32 of everything before it
 
 The checksum starts from the client id, so that a row cannot pass for another client's. Because it is the end of what
 it covers, the crc32 of a whole intact row is always RESIDUE: one call checks it.
-SEPARATOR and NULL_TEXT are bytes that never occur in UTF-8. A null float is also stored as NaN, so that serving, for
-which both mean "missing", need not look at the bitmap.
+A null float is also stored as NaN, so that serving, for which both mean "missing", seldom needs the bitmap.
 """
 
 import struct
@@ -32,8 +31,8 @@ MAGIC: Final = 0xFE57
 VERSION: Final = 1
 _IDENTITY: Final = struct.Struct("<HHQ")
 NULL_FLAG: Final = 1
-SEPARATOR: Final = b"\xff"
-NULL_TEXT: Final = b"\xfe"
+#: U+0000: refused inside values; one split of the tails of many rows is the fastest way to read strings.
+SEPARATOR: Final = b"\x00"
 CRC_BYTES: Final = 4
 #: What crc32 makes of any data followed by its own crc32 (little-endian), whatever it started from.
 RESIDUE: Final = 0x2144DF1C
