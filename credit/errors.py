@@ -57,6 +57,20 @@ class UnknownClientError(CreditError):
         super().__init__(f"client {client_id} is unknown: no feature view holds a row for it")
 
 
+class IncompleteFeaturesError(CreditError):
+    """A view that the model must not do without holds no usable row for the client."""
+
+    code = "incomplete_features"
+
+    def __init__(self, client_id: int, views: Sequence[str]) -> None:
+        self.client_id = client_id
+        self.views = tuple(views)
+        super().__init__(
+            f"client {client_id} is not scored: no usable features in {', '.join(views)}; "
+            "build and materialise these views again"
+        )
+
+
 class StoreUnavailableError(CreditError):
     """The online store or the decision log cannot be reached in time."""
 

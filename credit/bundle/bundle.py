@@ -1,0 +1,134 @@
+"""A verified model: scores, explains and decides, with everything it was trained with."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from credit.bundle.encoding import ColumnValues, Matrix, MatrixEncoder
+from credit.bundle.manifest import Manifest
+from credit.calibration import Calibration
+from credit.errors import BundleError
+from credit.policy import DecisionPolicy
+from credit.reason_codes import Language, ReasonTexts
+from credit.schemas.decision import Decision, Reason
+from credit.schemas.features import FeatureContract, ViewBatch
+
+MAX_REASONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Raw log-odds and calibrated probability of default, each of shape (n,)."""
+
+    margin: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BundleParts:
+    """The content of a bundle, parsed. `reference` is Parquet bytes: a sample of raw feature values for drift."""
+
+    model_text: str
+    contract: FeatureContract
+    calibration: Calibration
+    policy: DecisionPolicy
+    reason_texts: ReasonTexts
+    reference: bytes
+    metrics: dict[str, float]
+    importance: dict[str, float]
+
+
+class Bundle:
+    """One model version in memory; made by `load_bundle`, which verifies first.
+
+    Attributes:
+        bundle_id: sha256 of the manifest in hexadecimal.
+        manifest: where the model comes from.
+        contract: what it eats.
+        policy: threshold, costs and risk bands.
+    """
+
+    def __init__(self, bundle_id: str, manifest: Manifest, parts: BundleParts) -> None:
+        self.bundle_id = bundle_id
+        self.manifest = manifest
+        self.contract = parts.contract
+        self.calibration = parts.calibration
+        self.policy = parts.policy
+        self.reason_texts = parts.reason_texts
+        self.metrics = parts.metrics
+        self.importance = parts.importance
+        self._reference = parts.reference
+        self._encoder = MatrixEncoder(parts.contract)
+        self._booster = _booster(parts.model_text)
+
+    def matrix(self, views: Mapping[str, ViewBatch]) -> Matrix:
+        """The model's input, shape (n, f), from what a feature reader returned for n clients."""
+        return self._encoder.from_views(views)
+
+    def matrix_from_columns(self, columns: Mapping[str, ColumnValues]) -> Matrix:
+        """The model's input, shape (n, f), from table columns by feature name."""
+        return self._encoder.from_columns(columns)
+
+    def predict(self, matrix: Matrix) -> Prediction:
+        """Score rows of shape (n, f); a row gives the same bits alone and in a batch."""
+        # One thread: with more, OpenMP's start-up costs a single row more than its trees do.
+        margin = np.asarray(self._booster.predict(matrix, raw_score=True, num_threads=1), dtype=np.float64)
+        return Prediction(margin, self.calibration.probability(margin))
+
+    def contributions(self, matrix: Matrix) -> Matrix:
+        """Exact SHAP values in margin units, shape (n, f + 1); the last column is the base value."""
+        return np.asarray(self._booster.predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+
+    def decide(self, probability: float) -> Decision:
+        """Approve or refuse one calibrated probability."""
+        return self.policy.decide(probability)
+
+    def reasons(
+        self, contributions: NDArray[np.float64], row: NDArray[np.float64], language: Language = "en"
+    ) -> tuple[Reason, ...]:
+        """One to four reasons, the strongest push towards default first.
+
+        Features that share a text give one reason, the strongest. Without any push towards default the weakest push
+        away from it is named, since an answer owes at least one reason.
+
+        Args:
+            contributions: one row of `contributions`, shape (f + 1,).
+            row: the same client's row of `matrix`, shape (f,).
+            language: of the texts.
+        """
+        pushes = contributions[:-1]
+        found: dict[str, Reason] = {}
+        for feature in np.argsort(-pushes, kind="stable"):
+            if found and (pushes[feature] <= 0 or len(found) == MAX_REASONS):
+                break
+            reason = self._reason(int(feature), pushes, row, language)
+            found.setdefault(reason.text, reason)
+        return tuple(found.values())
+
+    def reference(self) -> pa.Table:
+        """The sample of raw feature values, margin and probability that drift is measured against."""
+        return pq.read_table(io.BytesIO(self._reference))
+
+    def _reason(
+        self, feature: int, pushes: NDArray[np.float64], row: NDArray[np.float64], language: Language
+    ) -> Reason:
+        name = self.contract.names[feature]
+        return Reason(
+            feature=name,
+            value=self._encoder.value(feature, float(row[feature])),
+            contribution=float(pushes[feature]),
+            text=self.reason_texts.text(name, language),
+        )
+
+
+def _booster(model_text: str) -> lgb.Booster:
+    try:
+        return lgb.Booster(model_str=model_text)
+    except lgb.basic.LightGBMError as error:
+        raise BundleError(f"LightGBM refuses the model text: {error}") from error
