@@ -1,0 +1,202 @@
+"""The default process: the true PD of a client, from its form and from its realised history at T0.
+
+Every term reads what the tables show (late share, debt ratio, refusals, ...), not the latent factors behind it, so
+the PD is nearly recoverable from the tables; several terms bend or interact, so a linear model falls short.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from credit.schemas.raw import DAYS_SENTINEL
+from feature_repo.datagen.application import Applications
+from feature_repo.datagen.bureau import Credits
+from feature_repo.datagen.cards import CardMonths
+from feature_repo.datagen.clients import Clients
+from feature_repo.datagen.draws import Bools, Floats, Ints, logistic
+from feature_repo.datagen.instalments import Payments, known_at_t0
+from feature_repo.datagen.parameters import parameters
+from feature_repo.datagen.previous import APPROVED, REFUSED, Previous
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the chunk's clients have done: the inputs of the history terms."""
+
+    book: Credits
+    previous: Previous
+    payments: Payments
+    card_months: CardMonths
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A weight in the log-odds per standard deviation of a statistic, given the statistic's centre and scale."""
+
+    weight: float
+    centre: float
+    scale: float
+
+
+#: Log-odds at the centre of every term.
+INTERCEPT = -2.95
+#: Weights; centres and scales are means and standard deviations of the generated portfolio.
+TERMS: Mapping[str, Term] = {
+    "scores": Term(-0.72, 0.0, 1.0),
+    "male": Term(0.14, 0.34, 0.47),
+}
+
+
+def probabilities(clients: Clients, applications: Applications, history: History) -> Floats:
+    """The true PD per client, shape (n,)."""
+    statistics = form_statistics(applications) | history_statistics(clients, history)
+    return logistic(log_odds(statistics))
+
+
+def log_odds(statistics: Mapping[str, Floats]) -> Floats:
+    """Weighted sum of the standardised statistics."""
+    n = next(iter(statistics.values())).size
+    total = np.full(n, INTERCEPT)
+    for name, term in TERMS.items():
+        total += term.weight * (statistics[name] - term.centre) / term.scale
+    return total
+
+
+def form_statistics(applications: Applications) -> dict[str, Floats]:
+    """Statistics of the application form."""
+    income, credit = applications.floats("AMT_INCOME_TOTAL"), applications.floats("AMT_CREDIT")
+    annuity = np.nan_to_num(applications.floats("AMT_ANNUITY"), nan=25_000.0)
+    goods = np.nan_to_num(applications.floats("AMT_GOODS_PRICE"), nan=450_000.0)
+    employed = applications.floats("DAYS_EMPLOYED")
+    working = employed != DAYS_SENTINEL
+    years_employed = np.where(working, -employed / 365.25, 0.0)
+    age = -applications.floats("DAYS_BIRTH") / 365.25
+    term, ratio = credit / annuity, credit / income
+    car_age = np.nan_to_num(applications.floats("OWN_CAR_AGE"), nan=9.0)
+    revolving = (applications.labels("NAME_CONTRACT_TYPE").codes == 1).astype(np.float64)
+    scores = score_mean(applications)
+    return {
+        "scores": scores,
+        "weak_scores": np.maximum(-0.6 - scores, 0.0),
+        "age": age,
+        "male": (applications.labels("CODE_GENDER").codes == 1).astype(np.float64),
+        "years_employed": np.log1p(years_employed) * working + 1.7 * ~working,
+        "car_age": np.minimum(car_age, 40.0),
+        "labels": label_effects(applications),
+        "rating": applications.floats("REGION_RATING_CLIENT_W_CITY"),
+        "markup": np.minimum(credit / goods, 1.6),
+        "short_term": np.exp(-(((term - 14.5) / 3.5) ** 2)) * (1 - revolving),
+        "middle_ratio": np.exp(-(((np.log(ratio) - 1.2) / 0.6) ** 2)),
+        "burden": np.minimum(annuity / income, 0.6),
+        "young_burden": np.maximum(35 - age, 0.0) * np.minimum(annuity / income, 0.6),
+        "revolving": revolving,
+        "phone": np.nan_to_num(applications.floats("DAYS_LAST_PHONE_CHANGE")) / 365.25,
+        "id_age": applications.floats("DAYS_ID_PUBLISH") / 365.25,
+        "work_elsewhere": applications.floats("REG_CITY_NOT_WORK_CITY"),
+        "document_3": applications.floats("FLAG_DOCUMENT_3"),
+        "circle": np.minimum(np.nan_to_num(applications.floats("DEF_30_CNT_SOCIAL_CIRCLE")), 3.0),
+    }
+
+
+def score_mean(applications: Applications) -> Floats:
+    """Standardised external scores, summed with weights that account for the missing ones."""
+    total, present = np.zeros(applications.no_bureau.size), np.zeros(applications.no_bureau.size)
+    for name, mean, deviation in (
+        ("EXT_SOURCE_1", 0.5, 0.211),
+        ("EXT_SOURCE_2", 0.514, 0.191),
+        ("EXT_SOURCE_3", 0.511, 0.195),
+    ):
+        z = (applications.floats(name) - mean) / deviation
+        present += ~np.isnan(z)
+        total += np.nan_to_num(z)
+    shared: Floats = total / np.array([1.0, 1.0, 1.15, 1.3])[present.astype(np.int64)]
+    return shared
+
+
+def label_effects(applications: Applications) -> Floats:
+    """Sum of the log-odds of the form's categories."""
+    effect = np.zeros(applications.no_bureau.size)
+    for name in (
+        "NAME_EDUCATION_TYPE",
+        "NAME_FAMILY_STATUS",
+        "NAME_HOUSING_TYPE",
+        "OCCUPATION_TYPE",
+        "ORGANIZATION_TYPE",
+        "NAME_INCOME_TYPE",
+    ):
+        column, log_odds_ = applications.labels(name), parameters().application.categories[name].log_odds
+        padded = np.concatenate([log_odds_, np.zeros(len(column.names) - log_odds_.size + 1)])
+        effect += padded[column.codes]
+    return effect
+
+
+def history_statistics(clients: Clients, history: History) -> dict[str, Floats]:
+    """Statistics of the realised histories as the tables show them at T0."""
+    return (
+        _bureau_statistics(clients, history.book)
+        | _previous_statistics(clients, history.previous)
+        | _payment_statistics(clients, history.payments)
+        | _card_statistics(clients, history.card_months)
+    )
+
+
+def _bureau_statistics(clients: Clients, book: Credits) -> dict[str, Floats]:
+    n, past = clients.size, book.before()
+    active = past & (book.closed > 0)
+    count, open_count = _sum(n, book.owner, past), _sum(n, book.owner, active)
+    sums = _sum(n, book.owner, active * book.amount)
+    debts = _sum(n, book.owner, active * book.amount * book.debt_ratio)
+    mean_age = _sum(n, book.owner, past * -book.opened / 365.25) / np.maximum(count, 1)
+    recent = _sum(n, book.owner, past & (book.opened > -365))
+    return {
+        "no_record": (count == 0).astype(np.float64),
+        "debt_ratio": np.where(sums > 0, debts / np.maximum(sums, 1), 0.0).clip(0, 1.2),
+        "credit_age": np.where(count > 0, mean_age, 3.15),
+        "recent_credits": np.minimum(recent, 5.0),
+        "open_share": np.where(count > 0, open_count / np.maximum(count, 1), 0.37),
+        "ever_overdue": np.minimum(_sum(n, book.owner, past & (book.past_overdue > 0)), 3.0),
+    }
+
+
+def _previous_statistics(clients: Clients, previous: Previous) -> dict[str, Floats]:
+    n, past = clients.size, previous.decided < 0
+    count = _sum(n, previous.owner, past)
+    refused = past & (previous.status == REFUSED)
+    approved = _sum(n, previous.owner, past & (previous.status == APPROVED))
+    return {
+        "refused_share": _sum(n, previous.owner, refused) / (count + 1.0),
+        "recent_refusals": np.minimum(_sum(n, previous.owner, refused & (previous.decided > -730)), 3.0),
+        "approved_share": np.where(count > 0, approved / np.maximum(count, 1), 0.65),
+    }
+
+
+def _payment_statistics(clients: Clients, payments: Payments) -> dict[str, Floats]:
+    n, past = clients.size, known_at_t0(payments)
+    count = _sum(n, payments.owner, past)
+    late = past & (payments.paid_on > payments.due)
+    recent = past & (payments.due > -365)
+    under = past & (payments.paid < payments.amount - 0.01)
+    ahead = _sum(n, payments.owner, past * np.clip(np.nan_to_num(payments.due - payments.paid_on), -30, 30))
+    return {
+        "late_share": np.sqrt(_sum(n, payments.owner, late) / (count + 3.0)),
+        "recent_late_share": _sum(n, payments.owner, late & recent) / (_sum(n, payments.owner, recent) + 2.0),
+        "part_share": _sum(n, payments.owner, under) / (count + 3.0),
+        "days_ahead": np.where(count > 0, ahead / np.maximum(count, 1), 8.0),
+    }
+
+
+def _card_statistics(clients: Clients, months: CardMonths) -> dict[str, Floats]:
+    n, past = clients.size, months.month < 0
+    count = _sum(n, months.owner, past)
+    held = count > 0
+    return {
+        "atm_count": np.where(held, _sum(n, months.owner, past * months.atm_count) / np.maximum(count, 1), 0.0).clip(
+            0, 3
+        ),
+        "utilisation": np.where(held, _sum(n, months.owner, past * months.utilisation) / np.maximum(count, 1), 0.2),
+    }
+
+
+def _sum(n: int, owner: Ints, values: Floats | Bools) -> Floats:
+    return np.bincount(owner, weights=values, minlength=n).astype(np.float64)
