@@ -1,0 +1,29 @@
+"""Settings of the feature builds and of the online store: environment variables `FEATURES_*`."""
+
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class FeatureSettings(BaseSettings):
+    """What an operator can set about building and serving features."""
+
+    model_config = SettingsConfigDict(env_prefix="FEATURES_", frozen=True, extra="forbid")
+
+    duckdb_threads: Annotated[int, Field(ge=1, description="Threads of a feature build.")] = 2
+    duckdb_memory_limit: Annotated[
+        str, Field(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$", description="Memory that a build's engine may take.")
+    ] = "4GiB"
+    duckdb_temp_directory: Annotated[Path, Field(description="Folder for what does not fit into the memory limit.")] = (
+        Field(default_factory=lambda: Path(gettempdir()) / "creditctl-duckdb")
+    )
+    redis_url: Annotated[str, Field(description="Address of the online store.")] = "redis://127.0.0.1:6379/0"
+    key_ttl_seconds: Annotated[
+        int,
+        Field(
+            ge=0, description="Seconds after which an unwritten client is removed from the online store; 0 keeps it."
+        ),
+    ] = 0
