@@ -56,6 +56,7 @@ def _connect(settings: FeatureSettings) -> duckdb.DuckDBPyConnection:
             "threads": settings.duckdb_threads,
             "memory_limit": settings.duckdb_memory_limit,
             "temp_directory": str(settings.duckdb_temp_directory),
+            "autoinstall_known_extensions": False,
         }
     )
     connection.execute(macros_sql())

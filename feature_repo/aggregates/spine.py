@@ -27,6 +27,16 @@ class Spine:
     for_bucket: Callable[[int], pa.Table]
 
 
+def named_spine(name: str, store: EventStore) -> Spine:
+    """The spine called `online` or `training`, else the one in the file `name`.
+
+    Raises:
+        DataError: see `file_spine`.
+    """
+    known = {"online": online_spine, "training": training_spine}
+    return known[name](store) if name in known else file_spine(Path(name), store)
+
+
 def online_spine(store: EventStore) -> Spine:
     """Every client at its own present: the daily batch."""
     return Spine("online", lambda bucket: _clients_at(store.clients(bucket), "online_as_of"))

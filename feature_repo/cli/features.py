@@ -1,0 +1,118 @@
+"""`creditctl features`: build, backfill and document feature views."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit.errors import FeatureError
+from credit.files import write_text
+from credit.platform import Home
+from credit.progress import peak_memory_mib
+from credit.schemas.features import Frozen
+from feature_repo.catalogue import View, load_catalogue
+from feature_repo.catalogue.reference import reference_page
+from feature_repo.settings import FeatureSettings
+
+app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+ForceOption = Annotated[bool, typer.Option(help="Build even if nothing changed since the run was finished.")]
+ViewOption = Annotated[list[str] | None, typer.Option("--view", help="Only this view; may be repeated. Default: all.")]
+
+
+class BuildReport(Frozen):
+    """What `build` and `backfill` answer."""
+
+    run: str
+    skipped: bool
+    rows: int
+    features: dict[str, int]
+    seconds: float
+    view_seconds: dict[str, float]
+    peak_memory_mib: float
+
+
+@app.command()
+def build(
+    home: HomeOption = None, view: ViewOption = None, force: ForceOption = False, as_json: JsonOption = False
+) -> None:
+    """Build today's features: every client at its own present (run `online`)."""
+    _run("online", "online", home, view, force, as_json)
+
+
+@app.command()
+def backfill(
+    spine: Annotated[
+        str, typer.Option(help="`training` (labelled clients at T0), or a Parquet file of SK_ID_CURR and as_of.")
+    ],
+    run: Annotated[str | None, typer.Option(help="Name of the run. Default: the spine's name.")] = None,
+    home: HomeOption = None,
+    view: ViewOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build features for a spine, as they stood at each of its rows."""
+    _run(spine, run or Path(spine).stem, home, view, force, as_json)
+
+
+@app.command()
+def docs(
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/reference/features.md"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the page is out of date.")] = False,
+) -> None:
+    """Generate the reference page of the features from the catalogue."""
+    page = reference_page(load_catalogue())
+    if not check:
+        write_text(out, page)
+        typer.echo(f"wrote {out}")
+    elif not out.exists() or out.read_text("utf-8") != page:
+        raise FeatureError(f"{out} is out of date: run `creditctl features docs`")
+
+
+def _run(spine_name: str, run: str, home: Path | None, views: list[str] | None, force: bool, as_json: bool) -> None:
+    from feature_repo.aggregates.build import build_views  # the engine loads only when it is needed
+    from feature_repo.aggregates.spine import named_spine
+    from feature_repo.ingest.events import EventStore
+
+    started = time.perf_counter()
+    folder = Home(home.absolute()) if home else Home.current()
+    store = EventStore(folder.events)
+    built = build_views(
+        store,
+        named_spine(spine_name, store),
+        folder.offline,
+        run,
+        _chosen(views),
+        settings=FeatureSettings(),
+        force=force,
+    )
+    report = BuildReport(
+        run=run,
+        skipped=built.skipped,
+        rows=built.manifest.rows,
+        features=built.manifest.features,
+        seconds=round(time.perf_counter() - started, 2),
+        view_seconds={name: round(seconds, 2) for name, seconds in built.manifest.seconds.items()},
+        peak_memory_mib=round(peak_memory_mib(), 1),
+    )
+    typer.echo(report.model_dump_json() if as_json else _text(report, folder.offline))
+
+
+def _chosen(names: list[str] | None) -> tuple[View, ...]:
+    catalogue = load_catalogue()
+    unknown = sorted(set(names or ()) - set(catalogue.names))
+    if unknown:
+        raise FeatureError(f"no view is called {', '.join(unknown)}: choose from {', '.join(catalogue.names)}")
+    return tuple(view for view in catalogue.views if not names or view.name in names)
+
+
+def _text(report: BuildReport, offline: Path) -> str:
+    if report.skipped:
+        return f"run {report.run}: unchanged, kept ({report.rows:,} rows a view)"
+    views = ", ".join(f"{name} {count}" for name, count in report.features.items())
+    return f"run {report.run}: {report.rows:,} rows a view in {report.seconds:.1f} s below {offline}\nfeatures: {views}"
