@@ -1,0 +1,9 @@
+"""`creditctl data`: generate, check, ingest and download raw data."""
+
+import typer
+
+from feature_repo.ingest.commands import download, ingest
+
+app = typer.Typer(help="Generate, download, ingest and check raw data.", no_args_is_help=True)
+app.command("ingest")(ingest)
+app.command("download")(download)
