@@ -77,6 +77,18 @@ class StoreUnavailableError(CreditError):
     code = "store_unavailable"
 
 
+class DecisionLogFullError(CreditError):
+    """The decision log is at its limit; nothing is scored until it is archived."""
+
+    code = "decision_log_full"
+
+
+class ModelNotReadyError(CreditError):
+    """No verified model is loaded yet."""
+
+    code = "model_not_ready"
+
+
 class BundleError(CreditError):
     """A model bundle is absent, unsigned, altered or malformed."""
 

@@ -52,6 +52,11 @@ class Home:
         return self.root / "mlflow"
 
     @property
+    def mlflow_uri(self) -> str:
+        """Address of MLflow's own database."""
+        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
     def bundles(self) -> Path:
         """Content-addressed cache of verified model bundles."""
         return self.root / "bundles"

@@ -60,3 +60,13 @@ class DecisionRecord(Frozen):
     risk_band: str
     reasons: tuple[Reason, ...]
     model: ModelVersion
+
+
+def decision_stream_key(project: str) -> str:
+    """The Redis stream of decisions; the braces keep it in one cluster slot with its index."""
+    return f"{{{project}}}:decisions"
+
+
+def decision_index_key(project: str, decision_id: str) -> str:
+    """The Redis key that holds the stream entry id of one decision."""
+    return f"{{{project}}}:decision:{decision_id}"

@@ -1,0 +1,130 @@
+"""Errors as RFC 9457 problem details: the one place where an error becomes an HTTP status."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi import Request
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import Response
+
+from credit import errors
+
+MEDIA_TYPE = "application/problem+json"
+BODY_FIELD = "body"
+RETRY_AFTER_SECONDS = 1
+
+
+class OverloadedError(errors.CreditError):
+    """More requests are under way than this replica accepts."""
+
+    code = "overloaded"
+
+
+class RequestTimeoutError(errors.CreditError):
+    """The answer did not come within the time limit."""
+
+    code = "timeout"
+
+
+class BodyTooLargeError(errors.CreditError):
+    """The request body is larger than allowed."""
+
+    code = "body_too_large"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class InvalidRequestError(errors.CreditError):
+    """The request breaks its schema; `problems` names each field."""
+
+    code = "invalid_request"
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in self.problems))
+
+    @classmethod
+    def of(cls, error: ValidationError) -> "InvalidRequestError":
+        """The same findings, without the input."""
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return cls(
+            [FieldProblem(field=".".join(map(str, each["loc"])) or BODY_FIELD, message=each["msg"]) for each in found]
+        )
+
+
+class Problem(BaseModel):
+    """The body of every error answer."""
+
+    type: str = Field(description="URN of the kind of problem; ends in `code`.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path of the request.")
+    code: str = Field(description="Stable machine name of the problem.")
+    request_id: str
+    errors: tuple[FieldProblem, ...] | None = Field(None, description="Findings by field, for `invalid_request`.")
+
+
+#: First match wins. An error that is not listed is a fault of ours: 500.
+_STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
+    InvalidRequestError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"),
+    BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large"),
+    errors.UnknownClientError: (HTTPStatus.NOT_FOUND, "The client is unknown"),
+    errors.IncompleteFeaturesError: (HTTPStatus.CONFLICT, "Features that the model must have are missing"),
+    errors.StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "A store does not answer"),
+    errors.DecisionLogFullError: (HTTPStatus.SERVICE_UNAVAILABLE, "The decision log is full"),
+    errors.ModelNotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded yet"),
+    OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way"),
+    RequestTimeoutError: (HTTPStatus.SERVICE_UNAVAILABLE, "The answer took too long"),
+}
+_FAULT = (HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
+
+
+def problem_response(request: Request, error: errors.CreditError) -> Response:
+    """`error` as an HTTP answer; 503 carries Retry-After."""
+    status, title = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), _FAULT)
+    findings = error.problems if isinstance(error, InvalidRequestError) else None
+    return _response(request, status, title, str(error), error.code, findings)
+
+
+def http_problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A problem of HTTP itself, such as an unknown path or method."""
+    known = HTTPStatus(status)
+    return _response(request, known, known.phrase, detail, known.name.lower(), None, headers)
+
+
+def fault_response(request: Request) -> Response:
+    """An unforeseen error: says nothing about its cause, which is in the log under the request id."""
+    return _response(request, *_FAULT, "an unexpected error; the log has it under the request id", "internal")
+
+
+def _response(
+    request: Request,
+    status: HTTPStatus,
+    title: str,
+    detail: str,
+    code: str,
+    findings: tuple[FieldProblem, ...] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    problem = Problem(
+        type=f"urn:credit-scoring:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        code=code,
+        request_id=request.state.request_id,
+        errors=findings,
+    )
+    extra = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return Response(
+        problem.model_dump_json(exclude_none=True), status_code=status, media_type=MEDIA_TYPE, headers=extra
+    )

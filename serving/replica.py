@@ -1,0 +1,116 @@
+"""One serving process: wires settings to stores, model, service and HTTP edge. Ray starts it; tests do without."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from credit.bundle.keys import load_public_key
+from credit.errors import StepError
+from credit.schemas.features import FeatureReader, ViewSpec
+from feature_repo.online.breaker import CircuitBreaker
+from feature_repo.online.connection import RedisSettings
+from feature_repo.online.reader import PackedReader
+from serving.api import EdgeLimits, build_api
+from serving.bundle_cache import BundleCache
+from serving.champion import ChampionSource
+from serving.decision_log import RedisDecisionLog
+from serving.model_store import ModelStore, ModelWatcher
+from serving.registry import MlflowRegistry
+from serving.service import ScoringService
+from serving.settings import ServingSettings
+
+log = logging.getLogger(__name__)
+_STALLED_AFTER_SECONDS = 5.0
+
+
+class Replica:
+    """Everything that one process needs to answer requests.
+
+    Raises:
+        SettingsError: an address is malformed.
+        BundleError: the public key cannot be read.
+    """
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self._settings = settings
+        self._pool = ThreadPoolExecutor(settings.scoring_threads, thread_name_prefix="scoring")
+        breaker = CircuitBreaker()
+
+        def reader(views: tuple[ViewSpec, ...]) -> FeatureReader:
+            address = redis_settings(settings, settings.redis_url)
+            return PackedReader(address, settings.feature_project, views, breaker=breaker)
+
+        store = ModelStore(champion_source(settings), reader)
+        self._watcher = ModelWatcher(store, settings.model_watch_seconds)
+        self.service = ScoringService(store, decision_log(settings))
+
+    def start(self) -> None:
+        """Begin to load and follow the model; requests get 503 until it is there."""
+        log.warning("authentication is %s", self._settings.authentication)
+        self._watcher.start()
+
+    def api(self, *, echo_request_id: bool = True) -> ASGIApp:
+        """The HTTP edge of this replica."""
+        limits = EdgeLimits(
+            ongoing_requests=self._settings.max_ongoing_requests,
+            request_timeout=self._settings.request_timeout_seconds,
+            body_bytes=self._settings.max_body_bytes,
+        )
+        return build_api(
+            self.service, self._pool, limits, self._settings.authentication, echo_request_id=echo_request_id
+        )
+
+    async def check_health(self) -> None:
+        """Raise StepError when only a new process can help.
+
+        A store or registry that is away is no such reason: a new process would not reach it either, and this one
+        serves again as soon as they are back.
+        """
+        if not self._watcher.is_alive():
+            raise StepError("the model watcher has ended")
+        try:
+            async with asyncio.timeout(_STALLED_AFTER_SECONDS):
+                await asyncio.get_running_loop().run_in_executor(self._pool, _nothing)
+        except TimeoutError:
+            raise StepError(f"the scoring threads have not moved for {_STALLED_AFTER_SECONDS:g} s") from None
+
+    def close(self) -> None:
+        """Stop threads and release connections."""
+        self._watcher.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.service.close()
+
+
+def champion_source(settings: ServingSettings) -> ChampionSource:
+    """The champion as settings name it.
+
+    Raises:
+        BundleError: the public key cannot be read.
+    """
+    cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
+    registry = MlflowRegistry(settings.mlflow_tracking_uri)
+    return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
+
+
+def decision_log(settings: ServingSettings) -> RedisDecisionLog:
+    """The decision log as settings name it.
+
+    Raises:
+        SettingsError: its address is malformed.
+    """
+    address = redis_settings(settings, settings.decision_log_url)
+    return RedisDecisionLog(address, settings.feature_project, settings.decision_stream_limit)
+
+
+def redis_settings(settings: ServingSettings, url: SecretStr) -> RedisSettings:
+    """`url` with the timeouts of the settings."""
+    return RedisSettings(
+        url=url, connect_timeout=settings.connect_timeout_seconds, read_timeout=settings.read_timeout_seconds
+    )
+
+
+def _nothing() -> None:
+    """Proves that a thread of the pool is free to run."""

@@ -1,0 +1,122 @@
+"""Settings of the scoring service: one frozen class, environment prefix `SERVING_`, unknown names refused."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from credit.bundle.keys import PUBLIC_KEY_FILE
+from credit.errors import SettingsError
+from credit.platform import Home
+
+PREFIX = "SERVING_"
+
+
+class ServingSettings(BaseSettings):
+    """Everything an operator can set; each field says what it does."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address that the HTTP front end listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the HTTP front end listens on.")
+    authentication: Literal["off"] = Field(
+        description="How callers prove who they are. `off` must be chosen on purpose and allows only a loopback host."
+    )
+    replicas: int = Field(1, ge=1, description="Processes that answer requests.")
+    scoring_threads: int = Field(2, ge=1, le=64, description="Requests that one replica works on at the same moment.")
+    max_ongoing_requests: int = Field(
+        64, ge=1, description="Requests that one replica accepts at once; more get 503 `overloaded` with Retry-After."
+    )
+    max_queued_requests: int = Field(
+        64, ge=0, description="Requests that Ray Serve holds back before a replica, beyond those it accepts."
+    )
+    request_timeout_seconds: float = Field(
+        2.0, gt=0, description="A request that takes longer is answered with 503 `timeout`."
+    )
+    max_body_bytes: int = Field(16_384, ge=64, description="Largest request body; a larger one is answered with 413.")
+
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Online feature store: redis:// or rediss:// address."
+    )
+    decision_redis_url: SecretStr | None = Field(
+        None, description="Decision log: address of its Redis; the online store's when unset."
+    )
+    feature_project: str = Field("credit", min_length=1, description="Feast project whose feature rows are read.")
+    connect_timeout_seconds: float = Field(0.08, gt=0, description="Longest wait for a new connection to Redis.")
+    read_timeout_seconds: float = Field(0.1, gt=0, description="Longest wait for one answer of Redis.")
+    decision_stream_limit: int = Field(
+        1_000_000,
+        ge=1,
+        description="Decisions kept in the stream until they are archived; at the limit scoring stops with 503.",
+    )
+
+    mlflow_tracking_uri: str = Field(
+        default_factory=lambda: Home.current().mlflow_uri,
+        description="Model registry: sqlite:/// or http(s):// address.",
+    )
+    model_name: str = Field("credit-scoring", min_length=1, description="Registered model to serve.")
+    model_alias: str = Field("champion", min_length=1, description="Alias whose version is served.")
+    model_watch_seconds: float = Field(10.0, gt=0, description="Pause between two looks at the alias.")
+    bundle_cache: Path = Field(
+        default_factory=lambda: Home.current().bundles, description="Folder of verified model bundles."
+    )
+    public_key_path: Path = Field(
+        default_factory=lambda: Home.current().keys / PUBLIC_KEY_FILE,
+        description="Ed25519 public key (PEM) that model bundles must be signed for.",
+    )
+    log_folder: Path | None = Field(
+        None, description="Folder for log files of the replicas; unset: they log to standard error."
+    )
+
+    @property
+    def decision_log_url(self) -> SecretStr:
+        """Where decisions are appended."""
+        return self.decision_redis_url or self.redis_url
+
+    @model_validator(mode="after")
+    def _open_only_locally(self) -> "ServingSettings":
+        if not is_loopback(self.host):  # `off` is the only mode there is
+            raise ValueError(
+                f"authentication is off, so only this machine may call: the host must be a loopback address, "
+                f"not {self.host}"
+            )
+        return self
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None, **given: Any) -> "ServingSettings":
+        """Settings from the environment; `given` values win.
+
+        Raises:
+            SettingsError: lists every setting that is missing, malformed or unknown.
+        """
+        names = os.environ if environment is None else environment
+        unknown = sorted(
+            name
+            for name in names
+            if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in cls.model_fields
+        )
+        if unknown:
+            raise SettingsError(f"unknown settings: {', '.join(unknown)}; see docs/reference/settings.md for the names")
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise SettingsError("; ".join(_problem(each) for each in error.errors())) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    return f"{PREFIX}{where.upper()}: {error['msg']}" if where else str(error["msg"]).removeprefix("Value error, ")
