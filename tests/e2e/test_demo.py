@@ -43,7 +43,7 @@ def first_run(platform):
 
 @pytest.fixture(scope="module")
 def bundle(platform, first_run):
-    (path,) = [path for path in platform.home.bundles.glob("*/manifest.json")]
+    (path,) = platform.home.bundles.glob("*/manifest.json")
     return load_bundle(path.parent, load_public_key(platform.home.keys / PUBLIC_KEY_FILE))
 
 
