@@ -67,6 +67,11 @@ class Bundle:
         self._encoder = MatrixEncoder(parts.contract)
         self._booster = _booster(parts.model_text)
 
+    @property
+    def trees(self) -> int:
+        """Number of trees."""
+        return int(self._booster.num_trees())
+
     def matrix(self, views: Mapping[str, ViewBatch]) -> Matrix:
         """The model's input, shape (n, f), from what a feature reader returned for n clients."""
         return self._encoder.from_views(views)

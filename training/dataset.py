@@ -1,0 +1,215 @@
+"""Training data: matured labels, features as of each application, and who is the same person."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from credit.bundle.encoding import ColumnValues
+from credit.clock import LABEL_DELAY
+from credit.errors import TrainingError
+from credit.features import RATIO_OUTPUTS
+from credit.platform import Home
+from credit.schemas.features import ContractFeature, FeatureContract, ViewSpec
+from feature_repo.ingest.events import APPLICATION, EventStore
+
+#: What ingestion writes for a category outside the vocabulary; it must not become a known category.
+UNKNOWN = "UNKNOWN"
+_PERSON_COLUMNS = ("SK_ID_CURR", "CODE_GENDER", "DAYS_BIRTH", "DAYS_REGISTRATION", "DAYS_ID_PUBLISH")
+
+#: Point-in-time features of a spine (SK_ID_CURR, as_of): a table with SK_ID_CURR and every feature.
+FeatureSource = Callable[[pa.Table], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """n labelled applications, sorted by client id.
+
+    Attributes:
+        client_ids: shape (n,).
+        applied_at: T0, datetime64[us] in UTC, shape (n,).
+        labels: 0 or 1, shape (n,).
+        persons: equal for applications of one person: the smallest client id among them, shape (n,).
+        features: one column per stored feature, rows in the same order.
+        views: layouts of the views that the features come from.
+    """
+
+    client_ids: NDArray[np.int64]
+    applied_at: NDArray[np.datetime64]
+    labels: NDArray[np.int64]
+    persons: NDArray[np.int64]
+    features: pa.Table
+    views: tuple[ViewSpec, ...]
+
+    def __post_init__(self) -> None:
+        if not self.labels.size:
+            raise TrainingError("there is no labelled application to train on")
+        rate = self.labels.mean()
+        if rate in (0.0, 1.0):
+            raise TrainingError(f"all {self.labels.size} labels are {int(rate)}: training needs both classes")
+        if lacking := sorted({name for view in self.views for name in _names(view)} - {*self.features.column_names}):
+            raise TrainingError(
+                f"the historical features lack {', '.join(lacking)}: build and backfill the features again"
+            )
+
+    def columns(self) -> Mapping[str, ColumnValues]:
+        """Features by name, converted one at a time when taken."""
+        return TableColumns(self.features)
+
+
+class TableColumns(Mapping[str, ColumnValues]):
+    """A table's columns as the model encoder takes them: strings with None, numbers as float64 with NaN."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> ColumnValues:
+        if name not in self._table.column_names:
+            raise KeyError(name)
+        column = self._table.column(name)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            texts: list[str | None] = column.to_pylist()
+            return texts
+        numbers: NDArray[np.float64] = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
+        return numbers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.column_names)
+
+    def __len__(self) -> int:
+        return int(self._table.num_columns)
+
+
+def load_dataset(home: Home, views: tuple[ViewSpec, ...], source: FeatureSource, sample: int | None = None) -> Dataset:
+    """Labelled applications whose label was known at the data's present, with their features as of T0.
+
+    Args:
+        home: holds the event store.
+        views: layouts of the feature service's views.
+        source: point-in-time features.
+        sample: take about this many clients, the same ones every time.
+
+    Raises:
+        TrainingError: no label has matured, or there is one class only.
+        DataError: the event store is absent.
+    """
+    labelled = matured_labels(EventStore(home.events), sample)
+    if not labelled.num_rows:
+        raise TrainingError(
+            f"no label is older than its delay of {LABEL_DELAY.days} days: the data window is empty or too recent"
+        )
+    spine = labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
+    features = _in_order_of(source(spine), spine)
+    return Dataset(
+        client_ids=labelled["SK_ID_CURR"].to_numpy(),
+        applied_at=labelled["t0"].to_numpy().astype("datetime64[us]"),
+        labels=labelled["target"].to_numpy(),
+        persons=same_person(labelled),
+        features=features,
+        views=views,
+    )
+
+
+def matured_labels(store: EventStore, sample: int | None = None) -> pa.Table:
+    """SK_ID_CURR, t0, target and the attributes that tell persons apart, of clients with T0 + delay <= present."""
+    known_until = store.meta.as_of_now - LABEL_DELAY
+    parts = [_labelled_bucket(store, bucket, known_until) for bucket in range(store.buckets)]
+    labelled = pa.concat_tables(parts).sort_by("SK_ID_CURR")
+    if sample is None or sample >= labelled.num_rows:
+        return labelled
+    chosen = np.sort(np.random.default_rng(0).choice(labelled.num_rows, size=sample, replace=False))
+    return labelled.take(pa.array(chosen))
+
+
+def same_person(applications: pa.Table) -> NDArray[np.int64]:
+    """The smallest client id among applications of equal gender, birth-to-registration and birth-to-document days.
+
+    The delivered data has one id per application, not per person; both offsets are constant for a person.
+    """
+    clients = applications["SK_ID_CURR"].to_numpy()
+    birth = _days(applications, "DAYS_BIRTH")
+    keys = np.column_stack(
+        [
+            birth - _days(applications, "DAYS_REGISTRATION"),
+            birth - _days(applications, "DAYS_ID_PUBLISH"),
+            pc.index_in(applications["CODE_GENDER"], pa.array(["F", "M"])).fill_null(-1).to_numpy(),
+        ]
+    )
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    smallest = np.full(group.max() + 1, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, group.ravel(), clients)
+    return smallest[group.ravel()]
+
+
+def draft_contract(dataset: Dataset, service: str, rows: NDArray[np.intp]) -> FeatureContract:
+    """The contract of a model trained on `rows`: every stored feature, then the request-time ones.
+
+    Categories are those of the training rows, in alphabetical order; others will be UNKNOWN.
+    """
+    strings = {name for view in dataset.views for name in view.strings}
+    features = [
+        ContractFeature(name=name, view=view.name, kind="categorical" if name in strings else "numeric")
+        for view in dataset.views
+        for name in _names(view)
+    ]
+    features += [ContractFeature(name=name, view=None, kind="numeric") for name in RATIO_OUTPUTS]
+    training_rows = pa.array(rows)
+    return FeatureContract(
+        service=service,
+        features=tuple(features),
+        views=dataset.views,
+        categories={name: _categories(dataset.features.column(name).take(training_rows)) for name in sorted(strings)},
+    )
+
+
+def fingerprint(dataset: Dataset, matrix: NDArray[np.float64]) -> str:
+    """sha256 over ids, times, labels and the encoded features: what a model was trained and tested on."""
+    digest = hashlib.sha256()
+    for values in (dataset.client_ids, dataset.applied_at, dataset.labels, matrix):
+        digest.update(np.ascontiguousarray(values).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def moment(value: np.datetime64) -> datetime:
+    """A UTC datetime of a datetime64."""
+    converted = value.astype("datetime64[us]").item()
+    assert isinstance(converted, datetime)
+    return converted.replace(tzinfo=UTC)
+
+
+def _labelled_bucket(store: EventStore, bucket: int, known_until: datetime) -> pa.Table:
+    clients = store.clients(bucket).select(["SK_ID_CURR", "t0", "target"])
+    matured = pc.and_(pc.is_valid(clients["target"]), pc.less_equal(clients["t0"], pa.scalar(known_until)))
+    persons = pq.read_table(store.path(APPLICATION, bucket), columns=list(_PERSON_COLUMNS))
+    return clients.filter(matured).join(persons, "SK_ID_CURR", join_type="inner")
+
+
+def _in_order_of(features: pa.Table, spine: pa.Table) -> pa.Table:
+    """The rows of `features` in the spine's order; a client without a row is an error, not a gap."""
+    position = pc.index_in(spine["SK_ID_CURR"], features["SK_ID_CURR"].combine_chunks())
+    if position.null_count or features.num_rows != spine.num_rows:
+        raise TrainingError(
+            f"historical features: {features.num_rows} rows for {spine.num_rows} clients, {position.null_count} of "
+            "them without a row; run `creditctl features backfill --spine training`"
+        )
+    return features.take(position)
+
+
+def _categories(column: pa.ChunkedArray) -> tuple[str, ...]:
+    values = {value for value in pc.unique(column).to_pylist() if value is not None}
+    return tuple(sorted(values - {UNKNOWN}))
+
+
+def _days(table: pa.Table, name: str) -> NDArray[np.int64]:
+    days: NDArray[np.int64] = pc.fill_null(table[name].cast(pa.int64()), 1).to_numpy()
+    return days
+
+
+def _names(view: ViewSpec) -> tuple[str, ...]:
+    return tuple(column.name for column in view.columns)

@@ -1,0 +1,60 @@
+"""Settings of training: environment variables `TRAINING_*`."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from credit.platform import Home
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class TrainingSettings(BaseSettings):
+    """What an operator can set about training and registering a model."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINING_", frozen=True, extra="forbid")
+
+    mlflow_tracking_uri: str = Field(
+        default_factory=lambda: Home.current().mlflow_uri, description="MLflow: sqlite:/// or http(s):// address."
+    )
+    model_name: str = Field(default="credit-scoring", description="Registered model and MLflow experiment.")
+    feature_service: str = Field(default="credit_scoring_v1", description="Feast feature service to train on.")
+    private_key: Path | None = Field(
+        default=None, description="PEM file of the signing key; unset, a pair is kept in the platform folder."
+    )
+    public_key: Path | None = Field(
+        default=None, description="PEM file of the verifying key; unset, the one in the platform folder."
+    )
+
+    cost_false_negative: float = Field(default=10.0, gt=0, description="Cost of approving a client who defaults.")
+    cost_false_positive: float = Field(default=1.0, gt=0, description="Cost of refusing a client who would pay.")
+    threshold: Literal["bayes", "empirical"] = Field(
+        default="bayes",
+        description="Threshold by the costs alone (calibrated probabilities), or the cheapest cut of the "
+        "calibration part.",
+    )
+
+    test_share: Share = Field(default=0.20, description="Newest share of applications: the out-of-time test.")
+    validation_share: Share = Field(default=0.10, description="Share of the older persons for early stopping.")
+    calibration_share: Share = Field(default=0.15, description="Share of the older persons for calibration.")
+
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of the split and of LightGBM.")
+    trees: int = Field(default=600, ge=1, le=5_000, description="Most trees; early stopping takes fewer.")
+    learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage of each tree.")
+    max_depth: int = Field(default=5, ge=1, le=16, description="Deepest tree; bounds the cost of explanations.")
+    leaves: int = Field(default=16, ge=2, le=1_024, description="Most leaves of a tree.")
+    patience: int = Field(default=50, ge=1, description="Trees without a better validation log-loss before stopping.")
+    threads: int = Field(default=2, ge=1, description="Threads of LightGBM; the model does not depend on it.")
+
+    leakage_auc: float = Field(default=0.95, gt=0.5, le=1, description="AUC above which a column counts as leaked.")
+    explain_rows: int = Field(default=1_000, ge=1, description="Clients behind the global importance.")
+    reference_rows: int = Field(default=5_000, ge=1, description="Clients in the drift reference sample.")
+    baseline_rows: int = Field(default=50_000, ge=1, description="Most clients for the logistic regression baseline.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.validation_share + self.calibration_share >= 0.9:
+            raise ValueError("validation_share and calibration_share leave too little to train on")
+        return self
