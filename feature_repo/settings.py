@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,6 +21,9 @@ class FeatureSettings(BaseSettings):
         Field(default_factory=lambda: Path(gettempdir()) / "creditctl-duckdb")
     )
     redis_url: Annotated[str, Field(description="Address of the online store.")] = "redis://127.0.0.1:6379/0"
+    redis_password: Annotated[
+        SecretStr | None, Field(description="Password of the online store, if its address does not carry one.")
+    ] = None
     key_ttl_seconds: Annotated[
         int,
         Field(

@@ -1,0 +1,1 @@
+"""Feast compute engines: the offline store to the online store."""

@@ -1,0 +1,44 @@
+"""Features computed at request time; the arithmetic lives in `credit.features`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from feast import FeatureView, Field, OnDemandFeatureView
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Float64
+
+from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
+
+
+def application_ratios_view(application: FeatureView) -> OnDemandFeatureView:
+    """The on-demand view `application_ratios` over the application view.
+
+    Feast stores the decorated function as source text and rebuilds it on retrieval, where names of this module do not
+    exist: its body imports what it calls. Python mode is about ten times faster online than pandas mode.
+    """
+
+    @on_demand_feature_view(  # type: ignore[untyped-decorator]  # feast is untyped
+        sources=[application[list(RATIO_INPUTS)]],
+        schema=[Field(name=name, dtype=Float64) for name in RATIO_OUTPUTS],
+        mode="python",
+        name="application_ratios",
+        description="Ratios of the application form and summaries of the external scores.",
+        owner=application.owner,
+    )
+    def ratios(inputs: dict[str, Any]) -> dict[str, Any]:
+        from feature_repo.on_demand_views import ratios_of_lists
+
+        return ratios_of_lists(inputs)
+
+    view: OnDemandFeatureView = ratios
+    return view
+
+
+def ratios_of_lists(inputs: Mapping[str, Sequence[float | None]]) -> dict[str, list[float | None]]:
+    """`credit.features.application_ratios` for Feast's python mode: lists, None where there is no value."""
+    columns = {name: np.array(inputs[name], dtype=np.float64) for name in RATIO_INPUTS}
+    return {
+        name: [None if missing else value for value, missing in zip(values.tolist(), np.isnan(values), strict=True)]
+        for name, values in application_ratios(columns).items()
+    }

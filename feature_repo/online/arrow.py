@@ -1,0 +1,100 @@
+"""Arrow columns to rows ready to be packed."""
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from credit.errors import FeatureError
+from credit.schemas.features import ValueType, ViewSpec
+from feature_repo.online.codec import Rows
+
+_ARROW_TYPES: Final[dict[ValueType, pa.DataType]] = {
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "unix_timestamp": pa.timestamp("s", "UTC"),
+}
+
+
+def rows_of_table(spec: ViewSpec, table: pa.Table, key: str, as_of: str, built: str | None, now_us: int) -> Rows:
+    """Rows of `table`, in order.
+
+    Args:
+        spec: the view; every column of it must be in `table`, with its type or one that converts without loss.
+        table: holds the features and the three columns named next.
+        key: column of client ids.
+        as_of: column of event timestamps.
+        built: column of created timestamps; without it, and where it is null, `now_us`.
+        now_us: time of this build, microseconds since the epoch (UTC).
+
+    Raises:
+        FeatureError: a column is missing or of another type, or a client id or event timestamp is null.
+    """
+    numeric: dict[str, NDArray[Any]] = {}
+    nulls: dict[str, NDArray[np.bool_]] = {}
+    strings: dict[str, list[bytes | None]] = {}
+    for column in spec.columns:
+        values = _column(spec, table, column.name, _ARROW_TYPES[column.type])
+        if column.type == "string":
+            strings[column.name] = _texts(values)
+            continue
+        if values.null_count:
+            nulls[column.name] = values.is_null().to_numpy(zero_copy_only=False)
+        numeric[column.name] = _numbers(values)
+    return Rows(
+        client_ids=_required(spec, table, key, pa.int64()),
+        as_of_us=_required(spec, table, as_of, pa.timestamp("us", "UTC")),
+        built_us=_built(spec, table, built, now_us),
+        numeric=numeric,
+        strings=strings,
+        nulls=nulls,
+    )
+
+
+def _column(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> pa.Array:
+    if name not in table.column_names:
+        raise FeatureError(f"view {spec.name}: column {name} is missing; write whole rows")
+    values = table[name].combine_chunks()
+    if values.type == expected:
+        return values
+    try:
+        # A timestamp may lose its fraction of a second (Feast keeps none); nothing else may lose anything.
+        return pc.cast(values, options=pc.CastOptions(expected, allow_time_truncate=pa.types.is_timestamp(expected)))
+    except pa.ArrowInvalid as error:
+        raise FeatureError(f"view {spec.name}, {name}: {values.type} does not fit {expected}: {error}") from error
+
+
+def _required(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> NDArray[np.int64]:
+    values = _column(spec, table, name, expected)
+    if values.null_count:
+        raise FeatureError(f"view {spec.name}: {values.null_count} rows have no {name}")
+    return _numbers(values)
+
+
+def _built(spec: ViewSpec, table: pa.Table, name: str | None, now_us: int) -> NDArray[np.int64]:
+    if name is None or name not in table.column_names:
+        return np.full(table.num_rows, now_us, dtype=np.int64)
+    values = pc.cast(_column(spec, table, name, pa.timestamp("us", "UTC")), pa.int64())
+    return _numbers(values.fill_null(now_us))
+
+
+def _numbers(values: pa.Array) -> NDArray[Any]:
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.int64())
+    if values.null_count:
+        values = values.fill_null(False if pa.types.is_boolean(values.type) else 0)
+    numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _texts(values: pa.Array) -> list[bytes | None]:
+    encoded = values.dictionary_encode()
+    words = [*encoded.dictionary.cast(pa.binary()).to_pylist(), None]
+    codes = encoded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
+    return [words[code] for code in codes.tolist()]

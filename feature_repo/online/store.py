@@ -1,0 +1,185 @@
+"""Feast online store plug-in: packed rows in Redis, one hash per client.
+
+Feast loads it by dotted name from feature_store.yaml (its documented extension point), so the class ends in
+`OnlineStore` and its settings are the same name + `Config`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+import redis
+from feast import Entity, FeatureView, OnDemandFeatureView, RepoConfig
+from feast.base_feature_view import BaseFeatureView
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.supported_async_methods import SupportedAsyncMethods
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value as ValueProto
+from feast.repo_config import FeastConfigBaseModel
+from pydantic import SecretStr, field_validator
+
+from credit.schemas.features import ViewSpec
+from feature_repo.online.arrow import rows_of_table
+from feature_repo.online.codec import Rows, decode_row
+from feature_repo.online.connection import RedisSettings, connection_pool, given
+from feature_repo.online.layout import layout_of
+from feature_repo.online.protobuf import ProtoRow, client_id_of, protobuf_of_row, rows_of_protobuf
+from feature_repo.online.reader import system_now_us
+from feature_repo.online.specs import JOIN_KEY, spec_of, times_of
+from feature_repo.online.writer import PackedWriter
+
+ReadRow = tuple[datetime | None, dict[str, ValueProto] | None]
+
+
+class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
+    """`online_store` in feature_store.yaml.
+
+    Attributes:
+        type: dotted name of the store.
+        url: redis:// or rediss:// address.
+        password: when it is not part of the address; an unset ${NAME} counts as none.
+        key_ttl_seconds: Redis drops a client not written for so long; 0 keeps all.
+        connect_timeout: seconds to open a connection.
+        read_timeout: seconds to wait for each answer; writes take longer than serving's reads.
+    """
+
+    type: Literal["feature_repo.online.store.PackedRedisOnlineStore"] = (
+        "feature_repo.online.store.PackedRedisOnlineStore"
+    )
+    url: str
+    password: SecretStr | None = None
+    key_ttl_seconds: int = 0
+    connect_timeout: float = 2.0
+    read_timeout: float = 30.0
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_set(cls, url: str) -> str:
+        if given(url) is None:
+            raise ValueError(f"the address of Redis is not set: export {url.strip('${}') or 'it'}=redis://host:port/0")
+        return url
+
+    @field_validator("key_ttl_seconds", mode="before")
+    @classmethod
+    def _unset_is_zero(cls, seconds: Any) -> Any:
+        return given(seconds) or 0 if isinstance(seconds, str) else seconds
+
+    @property
+    def redis(self) -> RedisSettings:
+        """Address and timeouts for a connection."""
+        password = given(self.password.get_secret_value()) if self.password else None
+        return RedisSettings(
+            url=SecretStr(self.url),
+            password=SecretStr(password) if password else None,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+        )
+
+
+class PackedRedisOnlineStore(OnlineStore):
+    """Feast's `OnlineStore` over packed rows."""
+
+    _writer: PackedWriter | None = None
+
+    @property
+    def async_supported(self) -> SupportedAsyncMethods:
+        """Reads and writes have an async form."""
+        return SupportedAsyncMethods(read=True, write=True)
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[ProtoRow],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write Feast's protobuf rows: push, and engines other than ours."""
+        spec = spec_of(table)
+        self._write(config, spec, rows_of_protobuf(spec, data, system_now_us()))
+        if progress is not None:
+            progress(len(data))
+
+    async def online_write_batch_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[ProtoRow],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """As `online_write_batch`, off the event loop."""
+        await asyncio.to_thread(self.online_write_batch, config, table, data, progress)
+
+    def write_arrow(self, config: RepoConfig, table: FeatureView, rows: pa.Table) -> None:
+        """Write the rows of an Arrow table with the columns of the view's batch source: no value becomes an object."""
+        spec, times = spec_of(table), times_of(table)
+        packed = rows_of_table(spec, rows, JOIN_KEY, times.event, times.created, system_now_us())
+        self._write(config, spec, packed)
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[ReadRow]:
+        """The event timestamp and values per key; (None, None) for an unknown client or a row of another schema."""
+        spec = spec_of(table)
+        layout, features = layout_of(spec), requested_features or [column.name for column in spec.columns]
+        client_ids = [client_id_of(key) for key in entity_keys]
+        answers: list[ReadRow] = []
+        for client_id, raw in zip(client_ids, self._connected(config).read(spec.name, client_ids), strict=True):
+            row = None if raw is None else decode_row(layout, client_id, raw)
+            answers.append((None, None) if row is None else protobuf_of_row(spec, row, features))
+        return answers
+
+    async def online_read_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[ReadRow]:
+        """As `online_read`, off the event loop."""
+        return await asyncio.to_thread(self.online_read, config, table, entity_keys, requested_features)
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[BaseFeatureView],
+        tables_to_keep: Sequence[BaseFeatureView],
+        entities_to_delete: Sequence[Entity],  # noqa: ARG002 - Feast's signature
+        entities_to_keep: Sequence[Entity],  # noqa: ARG002
+        partial: bool,  # noqa: ARG002
+    ) -> None:
+        """Check that every online view can be held; remove the rows of deleted views.
+
+        Raises:
+            FeatureError: a view has another key or type than the store can hold.
+        """
+        for table in tables_to_keep:
+            if not isinstance(table, OnDemandFeatureView):
+                spec_of(table)
+        removed = [table.name for table in tables_to_delete if not isinstance(table, OnDemandFeatureView)]
+        if removed:
+            self._connected(config).remove_views(removed)
+
+    def teardown(
+        self,
+        config: RepoConfig,
+        tables: Sequence[FeatureView],  # noqa: ARG002 - Feast's signature
+        entities: Sequence[Entity],  # noqa: ARG002
+    ) -> None:
+        """Remove every client of the project."""
+        self._connected(config).remove_all()
+
+    def _write(self, config: RepoConfig, spec: ViewSpec, rows: Rows) -> None:
+        self._connected(config).write(layout_of(spec), rows)
+
+    def _connected(self, config: RepoConfig) -> PackedWriter:
+        if self._writer is None:
+            settings: PackedRedisOnlineStoreConfig = config.online_store
+            client = redis.Redis.from_pool(connection_pool(settings.redis))
+            self._writer = PackedWriter(client, config.project, settings.key_ttl_seconds)
+        return self._writer
