@@ -2,8 +2,10 @@
 
 import typer
 
+from feature_repo.datagen.commands import generate
 from feature_repo.ingest.commands import download, ingest
 
 app = typer.Typer(help="Generate, download, ingest and check raw data.", no_args_is_help=True)
+app.command("generate")(generate)
 app.command("ingest")(ingest)
 app.command("download")(download)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from credit.clock import WEEKDAYS, Calendar, application_times, bucket_of
 from credit.schemas.raw import APPLICATION_TABLES
-from feature_repo.ingest.engine import quoted
+from feature_repo.ingest.engine import arrow_table, quoted
 
 #: Clients per bucket that keep one bucket's tables within a few hundred MB.
 _CLIENTS_PER_BUCKET = 4_000
@@ -32,7 +33,11 @@ class Clients:
 
 
 def create_clients(
-    connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Path], calendar: Calendar, buckets: int | None
+    connection: duckdb.DuckDBPyConnection,
+    staged: Mapping[str, Path],
+    calendar: Calendar,
+    buckets: int | None,
+    scratch: Path,
 ) -> Clients:
     """Create the table `clients` (SK_ID_CURR, bucket, t0 as UTC without zone) from the staged applications."""
     union = " UNION ALL ".join(
@@ -41,14 +46,14 @@ def create_clients(
         for table in APPLICATION_TABLES
     )
     days = ", ".join(map(quoted, WEEKDAYS))
-    rows = connection.execute(
-        f"SELECT SK_ID_CURR, list_position([{days}], weekday)::BIGINT - 1 AS weekday, hour FROM ({union})"
-    ).to_arrow_table()
+    rows = arrow_table(
+        connection, f"SELECT SK_ID_CURR, list_position([{days}], weekday)::BIGINT - 1 AS weekday, hour FROM ({union})"
+    )
     ids, weekdays, hours = (rows[name].to_numpy() for name in ("SK_ID_CURR", "weekday", "hour"))
     chosen = buckets or max(_FEWEST_BUCKETS, -(-len(ids) // _CLIENTS_PER_BUCKET))
     t0 = application_times(ids, weekdays, hours, calendar)
     arrays = {"SK_ID_CURR": ids, "bucket": bucket_of(ids, chosen), "t0": t0}
-    connection.register("client_rows", pa.table(arrays))
-    connection.execute("CREATE TABLE clients AS FROM client_rows")
-    connection.unregister("client_rows")
+    # Through a file, because registering an Arrow table would import pandas.
+    pq.write_table(pa.table(arrays), scratch)
+    connection.execute(f"CREATE TABLE clients AS FROM {quoted(scratch)}")
     return Clients(len(ids), chosen, t0.max().astype(datetime).replace(tzinfo=UTC))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 _GIB = 1024**3
 #: DuckDB keeps to its limit but for buffers of readers and writers; this leaves the process below 8 GiB.
@@ -41,6 +42,13 @@ def connect(resources: Resources, spill: Path) -> Iterator[duckdb.DuckDBPyConnec
     with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+
+
+def arrow_table(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """The rows of a query as an Arrow table."""
+    relation = connection.sql(sql)
+    assert relation is not None  # only statements without a result give none
+    return relation.to_arrow_table()
 
 
 def quoted(text: str | Path) -> str:

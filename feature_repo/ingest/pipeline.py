@@ -130,7 +130,7 @@ def _ingest(
     world = read_world(source.world, options.calendar)
     staged = _read(connection, source, options, work)
     unknown = unknown_categories(connection, [staged.main, staged.later])
-    clients = create_clients(connection, staged.main, world.calendar, options.buckets)
+    clients = create_clients(connection, staged.main, world.calendar, options.buckets, work / "clients.parquet")
     now = _present(world, clients)
     agreement = weekday_agreement(connection, staged.main["previous_application"])
     parts = Partitioner(connection, staged.main, staged.later, unknown, work / "parts")

@@ -101,15 +101,21 @@ def _clamped(rows: str, event: str, known: str) -> str:
 
 
 def _versions(table: str, dated: str, lives_on: bool) -> str:
-    """One row for each state of a key: `later/` repeats states, and knows nothing new of a key before T0."""
+    """One row for each state of a key: `later/` repeats states, and knows nothing new of a key before T0.
+
+    Only rows of `later/` are compared: a delivered row is known before T0 and its key is unique.
+    """
     key = raw_table(table).key
     if not lives_on or not key or table == APPLICATION:
         return dated
     keys = ", ".join(map(identifier, key))
     columns = ", ".join(identifier(column.name) for column in event_columns(table))
     return (
-        f"SELECT * FROM ({dated}) QUALIFY (NOT later OR known_ts >= t0 OR bool_and(later) OVER (PARTITION BY {keys})) "
-        f"AND row_number() OVER (PARTITION BY {keys}, known_ts ORDER BY later, {columns}) = 1"
+        f"WITH dated AS MATERIALIZED ({dated}), delivered AS (SELECT {keys} FROM dated WHERE NOT later), "
+        "news AS (SELECT * FROM dated WHERE later "
+        f"QUALIFY row_number() OVER (PARTITION BY {keys}, known_ts ORDER BY hash({columns})) = 1) "
+        "SELECT * FROM dated WHERE NOT later UNION ALL SELECT * FROM news WHERE known_ts >= t0 "
+        f"UNION ALL (SELECT * FROM news ANTI JOIN delivered USING ({keys}) WHERE known_ts < t0)"
     )
 
 

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from credit.clock import Calendar
 from credit.errors import DataError
-from credit.schemas.features import Frozen
 from feature_repo.ingest.events import CalendarMeta
 
 
-class _WorldFile(Frozen):
+class _WorldFile(BaseModel):
+    """What ingestion takes from the file; who made the data may note more in it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
     as_of_now: datetime
     calendar: CalendarMeta
 

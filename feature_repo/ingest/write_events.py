@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feature_repo.ingest.engine import quoted
+from feature_repo.ingest.engine import arrow_table, quoted
 from feature_repo.ingest.events import APPLICATION, CLIENT_SCHEMA, CLIENTS, EVENT_TABLES, bucket_path, event_schema
 from feature_repo.ingest.partition import Partitioner
 from feature_repo.ingest.states import state_sql
@@ -26,7 +26,7 @@ def write_bucket(
     for table in EVENT_TABLES:
         part, schema = parts.part(table, bucket), event_schema(table)
         if any(part.parent.glob(part.name)):
-            events = connection.execute(state_sql(table, part, lives_on)).to_arrow_table().cast(schema)
+            events = arrow_table(connection, state_sql(table, part, lives_on)).cast(schema)
         else:
             events = schema.empty_table()
         _write(events, bucket_path(root, table, bucket))
@@ -53,4 +53,4 @@ def _clients(connection: duckdb.DuckDBPyConnection, root: Path, bucket: int, as_
         f"CASE WHEN last >= t0 THEN greatest(t0, {now}) ELSE t0 END AS online_as_of "
         f"FROM {quoted(bucket_path(root, APPLICATION, bucket))} LEFT JOIN newest USING (SK_ID_CURR) ORDER BY SK_ID_CURR"
     )
-    return connection.execute(sql).to_arrow_table().cast(CLIENT_SCHEMA)
+    return arrow_table(connection, sql).cast(CLIENT_SCHEMA)
