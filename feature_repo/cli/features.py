@@ -1,4 +1,4 @@
-"""`creditctl features`: build, backfill and document feature views."""
+"""`creditctl features`: build, backfill, document, register and materialise feature views."""
 
 import time
 from pathlib import Path
@@ -13,9 +13,12 @@ from credit.progress import peak_memory_mib
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
+from feature_repo.cli.feast_commands import apply, materialize
 from feature_repo.settings import FeatureSettings
 
 app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
+app.command("apply")(apply)
+app.command("materialize")(materialize)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
