@@ -73,7 +73,7 @@ def draw_credits(rng: np.random.Generator, clients: Clients, applications: Appli
 def _count_credits(rng: np.random.Generator, clients: Clients, has_record: Bools) -> Ints:
     activity = clients.latent["activity"]
     mean = (_MEAN_CREDITS - 1) * np.exp(_ACTIVITY_EFFECT * activity - _ACTIVITY_EFFECT**2 / 2)
-    counts = 1 + negative_binomial(rng, mean * 1.03, _NB_SIZE)
+    counts = 1 + negative_binomial(rng, mean * 0.965, _NB_SIZE)
     return np.where(has_record, np.minimum(counts, _MOST_CREDITS), 0).astype(np.int64)
 
 
@@ -101,14 +101,14 @@ def _complete(rng: np.random.Generator, clients: Clients, owner: Ints, opened: I
     amount = np.where(rng.random(m) < 0.5, to_units(amount, 450), to_units(amount))
     card = kind == kinds.index("Credit card")
     discipline = latent["discipline"][owner]
-    life = np.where(card, rng.exponential(3_300, m) + 30, duration * _pace(rng, m))
+    life = np.where(card, rng.exponential(3_300, m) + 30, duration * _pace(rng, duration))
     closed = opened + np.maximum(np.round(life), 3.0)
     return Credits(
         owner=owner,
         ids=ids,
         kind=kind,
         opened=opened,
-        planned_end=_planned_end(rng, opened, duration, card),
+        planned_end=_planned_end(rng, opened, duration, card, closed),
         closed=closed,
         amount=np.where(rng.random(m) < 0.037, 0.0, amount),
         debt_ratio=_debt_ratio(rng, clients, owner, profile, -opened / np.maximum(life, 1)),
@@ -135,13 +135,17 @@ def _by_profile(z: Floats, profile: Ints, field: str) -> Floats:
     return values
 
 
-def _pace(rng: np.random.Generator, size: int) -> Floats:
-    """Real against planned duration: most credits end near the plan, many earlier, some run over."""
-    return np.clip(np.exp(rng.normal(-0.22, 0.4, size)), 0.05, 2.5)
+def _pace(rng: np.random.Generator, duration: Floats) -> Floats:
+    """Real against planned duration: most credits end near the plan, long ones much earlier, some run over."""
+    shorter = np.minimum((1_000 / np.maximum(duration, 1)) ** 0.9, 1.0)
+    return np.clip(np.exp(rng.normal(-0.04, 0.33, duration.size)) * shorter, 0.05, 2.5)
 
 
-def _planned_end(rng: np.random.Generator, opened: Ints, duration: Floats, card: Bools) -> Floats:
+def _planned_end(rng: np.random.Generator, opened: Ints, duration: Floats, card: Bools, closed: Floats) -> Floats:
+    """Planned maturity: open cards are renewed, some have none (years ahead)."""
     end = opened + np.round(duration)
+    renewed = card & (end < 0) & (closed > 0) & (rng.random(end.size) < 0.5)
+    end = np.where(renewed, np.round(rng.uniform(1, 1_500, end.size)), end)
     endless = card & (rng.random(end.size) < 0.12)
     return np.where(endless, rng.integers(30_900, 31_199, end.size) + np.maximum(opened / 10, -300.0).round(), end)
 

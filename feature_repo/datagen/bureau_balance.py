@@ -13,7 +13,7 @@ Column: TypeAlias = "Floats | Ints | Labels"
 _STATUS = ("C", "0", "X", "1", "2", "3", "4", "5")
 _CLOSED, _PAID, _UNKNOWN = 0, 1, 2
 #: Share of clients whose credits have monthly states, and of extra credits unknown to the bureau table.
-_COVERED, _UNEXPLAINED = 0.4765, 0.0556
+_COVERED, _UNEXPLAINED = 0.46, 0.0556
 #: Where the ids of unexplained credits start, above any chunk's block.
 _FIRST_UNEXPLAINED_ID = FIRST_BUREAU_ID + 400 * BUREAU_ID_BLOCK
 _UNEXPLAINED_BLOCK = 1_000
@@ -27,7 +27,7 @@ def draw_balances(
     part = covered.nonzero()[0]
     first = clients.months_from_t0(book.owner[part], book.opened[part])
     first = np.maximum(first, -HISTORY_MONTHS)
-    reported = np.where(rng.random(part.size) < 0.79, 0, rng.integers(-40, 0, part.size))
+    reported = np.where(rng.random(part.size) < 0.75, 0, rng.integers(-60, 0, part.size))
     known_last = np.maximum(np.minimum(reported, 0), first)
     follows = (reported == 0) & (book.closed[part] > 0)
     final = np.minimum(

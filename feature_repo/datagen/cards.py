@@ -6,18 +6,30 @@ from typing import TypeAlias
 import numpy as np
 
 from feature_repo.datagen.clients import HISTORY_DAYS, HISTORY_MONTHS, Clients
-from feature_repo.datagen.draws import Bools, Floats, Ints, Labels, expand, from_quantiles, masked, upper_tail
+from feature_repo.datagen.draws import (
+    Bools,
+    Floats,
+    Ints,
+    Labels,
+    expand,
+    from_quantiles,
+    masked,
+    negative_binomial,
+    upper_tail,
+)
 from feature_repo.datagen.instalments import Payments, delay, split
 from feature_repo.datagen.previous import Previous
 
 Column: TypeAlias = "Floats | Ints | Labels"
 
 #: Balance over limit of a card month, as quantiles (half of the months carry no balance).
-_UTILISATION = [-0.02, 0.0, 0.0, 0.0, 0.0, 0.0105, 0.861, 1.003, 1.03, 1.071, 1.3]
-_LIMITS = [22_500.0, 90_000.0, 157_500.0, 270_000.0, 675_000.0]
+_UTILISATION = [-0.02, 0.0, 0.0, 0.0, 0.0, 0.0, 0.861, 1.003, 1.03, 1.071, 1.3]
+_LIMITS = [45_000.0, 90_000.0, 157_500.0, 225_000.0, 450_000.0]
+#: Balances below this share of the limit are paid off within the month.
+_SMALLEST = 0.26
 _STATUSES = ("Active", "Completed", "Signed", "Sent proposal", "Demand")
 #: Instalment rows of a month with a balance, beyond the first one.
-_EXTRA_INSTALMENTS = 1.0
+_EXTRA_INSTALMENTS = 1.22
 _MINIMUM_SHARE = 0.05
 
 
@@ -45,7 +57,7 @@ def draw_card_months(rng: np.random.Generator, clients: Clients, previous: Previ
     owner = previous.owner[cards]
     start = np.maximum(clients.months_from_t0(owner, previous.decided[cards]), -HISTORY_MONTHS)
     start = np.minimum(start, -1)
-    ends = rng.random(cards.size) < 0.1
+    ends = rng.random(cards.size) < 0.28
     cut = (start * rng.random(cards.size)).astype(np.int64)
     last = np.where(ends, np.maximum(cut, start), clients.months_ahead[owner])
     row, position = expand(last - start + 1)
@@ -64,7 +76,7 @@ def draw_card_months(rng: np.random.Generator, clients: Clients, previous: Previ
     utilisation = _utilisation(rng, clients, client, row, cards.size)
     drawn = utilisation > 0.02
     cash_need = clients.latent["cash_need"][client]
-    atm_count = np.where(drawn, rng.poisson(0.75 * np.exp(0.75 * cash_need - 0.28)), 0)
+    atm_count = np.where(drawn, negative_binomial(rng, 0.63 * np.exp(0.8 * cash_need - 0.32), 0.5), 0)
     pos_count = np.where(drawn & (rng.random(row.size) < 0.2), 1 + rng.poisson(5.5, row.size), 0)
     return CardMonths(
         owner=client,
@@ -93,7 +105,8 @@ def _utilisation(rng: np.random.Generator, clients: Clients, client: Ints, row: 
     slow = (monthly + np.roll(monthly, 1) + np.roll(monthly, 2)) / np.sqrt(3)
     z = 0.45 * clients.latent["appetite"][client] + 0.25 * clients.latent["cash_need"][client]
     z = (z + 0.6 * level[row] + 0.6 * slow) / np.sqrt(0.45**2 + 0.25**2 + 0.72)
-    return from_quantiles(z, _UTILISATION)
+    utilisation = from_quantiles(z, _UTILISATION)
+    return np.where(np.abs(utilisation) < _SMALLEST, 0.0, utilisation)
 
 
 def card_tables(
@@ -119,7 +132,7 @@ def card_tables(
         "SK_ID_CURR": clients.ids[months.owner],
         "MONTHS_BALANCE": months.month,
         "AMT_BALANCE": months.balance,
-        "AMT_CREDIT_LIMIT_ACTUAL": np.where(rng.random(n) < 0.02, 0.0, months.limit).astype(np.int64),
+        "AMT_CREDIT_LIMIT_ACTUAL": np.where(~used & (rng.random(n) < 0.355), 0.0, months.limit).astype(np.int64),
         "AMT_DRAWINGS_ATM_CURRENT": masked(months.atm, no_drawings),
         "AMT_DRAWINGS_CURRENT": np.where(no_drawings, 0.0, total),
         "AMT_DRAWINGS_OTHER_CURRENT": masked(np.zeros(n), no_drawings),

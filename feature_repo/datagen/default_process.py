@@ -39,12 +39,50 @@ class Term:
     scale: float
 
 
-#: Log-odds at the centre of every term.
-INTERCEPT = -2.95
-#: Weights; centres and scales are means and standard deviations of the generated portfolio.
+#: Log-odds of a client at the centre of every term.
+INTERCEPT = -2.980
 TERMS: Mapping[str, Term] = {
-    "scores": Term(-0.72, 0.0, 1.0),
-    "male": Term(0.14, 0.34, 0.47),
+    "scores": Term(-0.48, -0.07199, 1.368),
+    "weak_scores": Term(0.08, 0.3444, 0.671),
+    "male": Term(0.05, 0.3429, 0.4747),
+    "years_employed": Term(-0.12, 1.653, 0.6764),
+    "age": Term(0.18, 43.95, 11.84),
+    "car_age": Term(0.05, 9.485, 5.168),
+    "labels": Term(0.15, 0.1514, 0.4206),
+    "rating": Term(0.04, 2.031, 0.4942),
+    "markup": Term(0.08, 1.118, 0.1246),
+    "short_term": Term(0.34, 0.2509, 0.3452),
+    "middle_ratio": Term(0.2, 0.5239, 0.3512),
+    "burden": Term(0.02, 0.1734, 0.09454),
+    "young_burden": Term(0.04, 0.245, 0.5774),
+    "young_man": Term(0.16, 1.271, 3.343),
+    "weak_and_short": Term(0.12, 0.02739, 0.9504),
+    "revolving": Term(-0.04, 0.08717, 0.2821),
+    "phone": Term(0.02, -2.645, 2.236),
+    "id_age": Term(0.03, -8.139, 4.046),
+    "work_elsewhere": Term(0.03, 0.227, 0.4189),
+    "document_3": Term(0.03, 0.7261, 0.446),
+    "circle": Term(0.04, 0.1444, 0.4397),
+    "no_record": Term(0.05, 0.1429, 0.35),
+    "debt_ratio": Term(0.09, 0.3988, 0.3756),
+    "credit_age": Term(-0.11, 3.16, 1.348),
+    "recent_credits": Term(0.06, 0.825, 1.216),
+    "open_share": Term(0.07, 0.3692, 0.268),
+    "ever_overdue": Term(0.06, 0.8906, 1.05),
+    "refused_share": Term(0.13, 0.102, 0.1483),
+    "recent_refusals": Term(0.05, 0.5028, 0.8459),
+    "approved_share": Term(-0.04, 0.7074, 0.2384),
+    "late_share": Term(0.08, 0.1868, 0.1852),
+    "recent_late_share": Term(0.07, 0.04569, 0.09348),
+    "part_share": Term(0.08, 0.07688, 0.1082),
+    "days_ahead": Term(-0.05, 6.608, 2.978),
+    "atm_count": Term(0.09, 0.09838, 0.3195),
+    "utilisation": Term(0.06, 0.2512, 0.198),
+    "weak_and_late": Term(0.14, 0.08855, 0.7477),
+    "debt_and_burden": Term(0.26, -0.03428, 0.8769),
+    "refused_and_new": Term(0.18, 0.003997, 0.8551),
+    "deep_debt": Term(0.12, 0.05089, 0.0921),
+    "late_and_open": Term(0.18, 0.01544, 0.9156),
 }
 
 
@@ -55,12 +93,31 @@ def probabilities(clients: Clients, applications: Applications, history: History
 
 
 def log_odds(statistics: Mapping[str, Floats]) -> Floats:
-    """Weighted sum of the standardised statistics."""
-    n = next(iter(statistics.values())).size
-    total = np.full(n, INTERCEPT)
+    """The intercept and all terms, bends and interactions of the statistics, shape (n,)."""
+    everything = {**statistics, **interactions(statistics)}
+    total = np.full(statistics["scores"].size, INTERCEPT)
     for name, term in TERMS.items():
-        total += term.weight * (statistics[name] - term.centre) / term.scale
+        total += term.weight * (everything[name] - term.centre) / term.scale
     return total
+
+
+def interactions(statistics: Mapping[str, Floats]) -> dict[str, Floats]:
+    """What only a pair of statistics tells: late payers with weak scores, new debt under a heavy burden, ..."""
+
+    def standard(name: str) -> Floats:
+        term = TERMS[name]
+        return np.clip((statistics[name] - term.centre) / term.scale, -2, 2)
+
+    weakness, late = -standard("scores"), standard("late_share")
+    return {
+        "weak_and_late": np.maximum(weakness, 0) * late,
+        "weak_and_short": weakness * standard("short_term"),
+        "debt_and_burden": standard("debt_ratio") * standard("burden"),
+        "refused_and_new": standard("refused_share") * -standard("credit_age"),
+        "late_and_open": late * standard("open_share"),
+        "young_man": statistics["male"] * np.maximum(38 - statistics["age"], 0),
+        "deep_debt": np.maximum(statistics["debt_ratio"] - 0.7, 0),
+    }
 
 
 def form_statistics(applications: Applications) -> dict[str, Floats]:
@@ -85,7 +142,7 @@ def form_statistics(applications: Applications) -> dict[str, Floats]:
         "car_age": np.minimum(car_age, 40.0),
         "labels": label_effects(applications),
         "rating": applications.floats("REGION_RATING_CLIENT_W_CITY"),
-        "markup": np.minimum(credit / goods, 1.6),
+        "markup": np.clip(credit / goods, 1.0, 1.6),
         "short_term": np.exp(-(((term - 14.5) / 3.5) ** 2)) * (1 - revolving),
         "middle_ratio": np.exp(-(((np.log(ratio) - 1.2) / 0.6) ** 2)),
         "burden": np.minimum(annuity / income, 0.6),
@@ -99,15 +156,19 @@ def form_statistics(applications: Applications) -> dict[str, Floats]:
     }
 
 
+#: Mean and standard deviation of each external score, and its weight.
+_SCORES = (
+    ("EXT_SOURCE_1", 0.502, 0.211, 0.9),
+    ("EXT_SOURCE_2", 0.514, 0.191, 1.02),
+    ("EXT_SOURCE_3", 0.511, 0.195, 1.08),
+)
+
+
 def score_mean(applications: Applications) -> Floats:
     """Standardised external scores, summed with weights that account for the missing ones."""
     total, present = np.zeros(applications.no_bureau.size), np.zeros(applications.no_bureau.size)
-    for name, mean, deviation in (
-        ("EXT_SOURCE_1", 0.5, 0.211),
-        ("EXT_SOURCE_2", 0.514, 0.191),
-        ("EXT_SOURCE_3", 0.511, 0.195),
-    ):
-        z = (applications.floats(name) - mean) / deviation
+    for name, mean, deviation, weight in _SCORES:
+        z = weight * (applications.floats(name) - mean) / deviation
         present += ~np.isnan(z)
         total += np.nan_to_num(z)
     shared: Floats = total / np.array([1.0, 1.0, 1.15, 1.3])[present.astype(np.int64)]

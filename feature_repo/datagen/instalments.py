@@ -13,7 +13,7 @@ Column: TypeAlias = "Floats | Ints | Labels"
 
 _LATE, _ON_DAY = 0.087, 0.233
 #: Share of instalments paid in two parts (10 % of rows are underpaid, 5 % of rows are second parts).
-_SPLIT = 0.047
+_SPLIT = 0.05
 _EARLY_DAYS = [26.0, 15.0, 9.0, 4.0, 1.0]
 
 
@@ -61,7 +61,7 @@ def draw_loan_payments(rng: np.random.Generator, clients: Clients, previous: Pre
 def _pay(
     rng: np.random.Generator, clients: Clients, owner: Ints, loan: Ints, due: Ints, amount: Floats
 ) -> tuple[Floats, Floats]:
-    return due + delay(rng, clients, owner, loan), np.where(rng.random(due.size) < 2e-4, np.nan, amount)
+    return due + delay(rng, clients, owner, loan), np.where(rng.random(due.size) < 5e-5, np.nan, amount)
 
 
 def delay(rng: np.random.Generator, clients: Clients, owner: Ints, loan: Ints) -> Floats:
@@ -69,13 +69,13 @@ def delay(rng: np.random.Generator, clients: Clients, owner: Ints, loan: Ints) -
     size = owner.size
     of_loan = rng.standard_normal(int(loan.max()) + 1 if size else 0)
     z = -0.5 * clients.latent["discipline"][owner] + 0.3 * of_loan[loan] + np.sqrt(0.66) * rng.standard_normal(size)
-    days = np.ceil(np.exp(1.15 + 0.95 * rng.standard_normal(size) + 0.35 * np.maximum(z, 0)))
+    days = np.ceil(np.exp(0.5 + 1.0 * rng.standard_normal(size) + 0.35 * np.maximum(z, 0)))
     punctual = 0.55 * clients.latent["earliness"][owner] + np.sqrt(1 - 0.55**2) * rng.standard_normal(size)
     ahead = np.round(from_quantiles(0.9 * rng.standard_normal(size), _EARLY_DAYS[::-1]))
     early = np.where(punctual < upper_tail(1 - _ON_DAY / (1 - _LATE)), 0.0, -np.maximum(ahead, 1))
-    rare = rng.random(size) < 3e-4
+    rare = rng.random(size) < 1.5e-3
     days = np.where(rare, days + rng.exponential(250, size).round(), days)
-    return np.where(z > upper_tail(_LATE), days, early)
+    return np.where(z > upper_tail(_LATE * 0.85), days, early)
 
 
 def split(rng: np.random.Generator, clients: Clients, payments: Payments) -> Payments:
@@ -89,7 +89,7 @@ def split(rng: np.random.Generator, clients: Clients, payments: Payments) -> Pay
     paid = np.where(parted | short, first, payments.paid)
     rows = parted.nonzero()[0]
     second = payments.take(rows)
-    gap = np.round(rng.exponential(4, rows.size))
+    gap = np.round(rng.exponential(2.5, rows.size))
     rest = np.round(second.paid - first[rows], 3)
     after = Payments(
         second.owner,

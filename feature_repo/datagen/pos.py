@@ -22,7 +22,8 @@ def draw_pos(
     owner = previous.owner[loans]
     signed = clients.months_from_t0(owner, previous.decided[loans])
     start = np.maximum(signed, -HISTORY_MONTHS)
-    completed = clients.months_from_t0(owner, previous.last_due()[loans] + 3)
+    delay = np.where(rng.random(loans.size) < 0.45, 30, 3)
+    completed = clients.months_from_t0(owner, previous.last_due()[loans] + delay)
     last = np.minimum(completed, clients.months_ahead[owner])
     row, position = expand(np.maximum(last - start + 1, 0))
     month = start[row] + position
@@ -75,7 +76,7 @@ def _arrears(
     discipline = clients.latent["discipline"][previous.owner[loan]]
     z = -0.4 * discipline + 0.55 * of_loan[row] + np.sqrt(1 - 0.16 - 0.3025) * rng.standard_normal(row.size)
     days = np.ceil(np.exp(rng.normal(1.8, 0.9, row.size)))
-    stale = of_loan[row] > upper_tail(0.008)
+    stale = of_loan[row] > upper_tail(0.013)
     days = np.where(stale, np.ceil(rng.exponential(400, row.size)), days)
     dpd = np.where((z > upper_tail(_DPD * 0.75)) | stale, days, 0.0)
     tolerated = stale | (rng.random(row.size) > _DPD_DEF / (_DPD * 0.75))

@@ -28,13 +28,14 @@ APPROVED, CANCELED, REFUSED, UNUSED = 0, 1, 2, 3
 _HAS_PREVIOUS, _MEAN_PREVIOUS, _NB_SIZE = 338_857 / 356_255, 4.93, 1.7
 #: Card holders among clients with previous applications (public: 103,558 clients with card balances).
 _CARD_HOLDERS = 103_558 / 338_857
-_CARD_SHARE_OF_ROWS = 103_558 / 1_670_214
-_KIND_SHARES = np.array([0.4366, 0.4476, 0.1157])
+#: Products and outcomes (approved, cancelled, refused, unused) of applications beyond the first loan and the card.
+_OTHER_KINDS = np.array([0.302, 0.593, 0.105])
+_OTHER_OUTCOMES = np.array([[0.753, 0.005, 0.172, 0.07], [0.425, 0.34, 0.235, 0.0], [0.0, 0.47, 0.53, 0.0]])
 #: Consumer and cash applications per year after T0, and the share of granted loans that are taken up.
 _LATER_PER_YEAR, _TAKE_UP = 0.35, 0.9
 _TERMS = {
     CONSUMER: ((4, 6, 8, 10, 12, 18, 24, 36), (0.05, 0.22, 0.06, 0.25, 0.26, 0.05, 0.09, 0.02)),
-    CASH: ((6, 12, 18, 24, 30, 36, 42, 48, 60), (0.04, 0.24, 0.1, 0.22, 0.05, 0.15, 0.04, 0.08, 0.08)),
+    CASH: ((6, 12, 18, 24, 30, 36, 42, 48, 60), (0.06, 0.32, 0.1, 0.22, 0.04, 0.12, 0.02, 0.07, 0.05)),
 }
 
 
@@ -74,83 +75,82 @@ class Previous:
         return self.first_due + 30 * (self.payments - 1)
 
 
-def draw_previous(rng: np.random.Generator, clients: Clients, applications: Applications, chunk: int) -> Previous:
-    """All applications of the chunk's clients: earlier ones, the one at T0 once granted, and later ones."""
-    owner, kind, decided, card = _past(rng, clients)
-    current = (
-        (rng.random(clients.size) < _TAKE_UP) & (applications.labels("NAME_CONTRACT_TYPE").codes == 0)
-    ).nonzero()[0]
-    later = expand(rng.poisson(_LATER_PER_YEAR * clients.horizon / 365).astype(np.int64))[0]
-    later_kind = pick(rng, np.array([0.7, 0.3]), later.size)
-    later_day = 1 + (rng.random(later.size) * (clients.horizon[later] - 1)).astype(np.int64)
-    owner = np.concatenate([owner, current, later])
-    kind = np.concatenate([kind, np.full(current.size, CASH), later_kind])
-    decided = np.concatenate([decided, rng.integers(1, 4, current.size), later_day])
-    card = np.concatenate([card, np.zeros(current.size + later.size, dtype=np.bool_)])
-    is_current = np.zeros(owner.size, dtype=np.bool_)
-    is_current[owner.size - current.size - later.size : owner.size - later.size] = True
-    status = _status(rng, clients, owner, kind, card, is_current)
-    ids = unique_ids(rng, FIRST_PREVIOUS_ID + chunk * PREVIOUS_ID_BLOCK, PREVIOUS_ID_BLOCK, owner.size)
-    return _with_terms(rng, clients, applications, _Draft(owner, ids, kind, status, decided, is_current))
-
-
 @dataclass(frozen=True, slots=True)
 class _Draft:
     owner: Ints
-    ids: Ints
     kind: Ints
     status: Ints
     decided: Ints
     current: Bools
 
-
-def _past(rng: np.random.Generator, clients: Clients) -> tuple[Ints, Ints, Ints, Bools]:
-    """Owner, kind, decision day and card flag of applications before T0."""
-    latent = clients.latent
-    has = rng.random(clients.size) < _HAS_PREVIOUS
-    holder = has & (
-        0.2 * latent["appetite"] + np.sqrt(0.96) * rng.standard_normal(clients.size) > upper_tail(_CARD_HOLDERS)
-    )
-    mean = (_MEAN_PREVIOUS - 1) * np.exp(0.35 * latent["activity"] - 0.06)
-    others = np.where(has, 1 + negative_binomial(rng, mean, _NB_SIZE), 0)
-    others = np.maximum(others - holder, has & ~holder)
-    shares = _KIND_SHARES - np.array([0, 0, _CARD_SHARE_OF_ROWS])
-    owner = np.concatenate([expand(others)[0], holder.nonzero()[0]])
-    kind = np.concatenate([pick(rng, shares / shares.sum(), int(others.sum())), np.full(holder.sum(), REVOLVING)])
-    card = np.arange(owner.size) >= others.sum()
-    z = 0.3 * latent["newness"][owner] + np.sqrt(0.91) * rng.standard_normal(owner.size)
-    z = np.where(card, z - 0.25, z)
-    days = np.round(from_quantiles(z, parameters().previous["days_decision"])).astype(np.int64)
-    return owner, kind, np.clip(days, -HISTORY_DAYS, -1), card
+    def joined(self, other: "_Draft") -> "_Draft":
+        """Both, one after the other."""
+        return _Draft(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in self.__slots__))
 
 
-def _status(rng: np.random.Generator, clients: Clients, owner: Ints, kind: Ints, card: Bools, current: Bools) -> Ints:
+def draw_previous(rng: np.random.Generator, clients: Clients, applications: Applications, chunk: int) -> Previous:
+    """All applications of the chunk's clients: earlier ones, the one at T0 once granted, and later ones."""
+    draft = _past(rng, clients).joined(_future(rng, clients, applications))
+    ids = unique_ids(rng, FIRST_PREVIOUS_ID + chunk * PREVIOUS_ID_BLOCK, PREVIOUS_ID_BLOCK, draft.owner.size)
+    return _with_terms(rng, clients, applications, draft, ids)
+
+
+def _past(rng: np.random.Generator, clients: Clients) -> _Draft:
+    """Applications before T0: each client's first was a granted consumer loan, a card holder's last row is the card."""
+    latent, n = clients.latent, clients.size
+    has = rng.random(n) < _HAS_PREVIOUS
+    z = 0.2 * latent["appetite"] + np.sqrt(0.96) * rng.standard_normal(n)
+    holder = has & (z > upper_tail(_CARD_HOLDERS))
+    mean = 0.985 * (_MEAN_PREVIOUS - 1) * np.exp(0.35 * latent["activity"] - 0.06)
+    others = np.where(has, negative_binomial(rng, mean, _NB_SIZE), 0)
+    others = np.maximum(others - holder, 0)
+    owner = np.concatenate([has.nonzero()[0], expand(others)[0], holder.nonzero()[0]])
+    firsts, total = int(has.sum()), owner.size
+    first, card = np.arange(total) < firsts, np.arange(total) >= firsts + others.sum()
+    kind = np.where(first, CONSUMER, np.where(card, REVOLVING, pick(rng, _OTHER_KINDS, total)))
+    status = np.where(first | card, APPROVED, _outcomes(rng, clients, owner, kind))
+    decided = _decision_days(rng, clients, owner, status, first, card)
+    return _Draft(owner, kind, status, decided, np.zeros(total, dtype=np.bool_))
+
+
+def _outcomes(rng: np.random.Generator, clients: Clients, owner: Ints, kind: Ints) -> Ints:
     """Outcome by product; the poorly accepted are refused more often."""
-    by_type = parameters().previous["status_by_type"]
-    base = np.array(
-        [
-            [shares[name] for name in ("Approved", "Canceled", "Refused", "Unused offer")]
-            for shares in (
-                by_type["Consumer loans"],
-                by_type["Cash loans"],
-                {"Approved": 0.0, "Canceled": 0.47, "Refused": 0.53, "Unused offer": 0.0},
-            )
-        ]
-    )
-    weights = base[kind]
-    acceptance = clients.latent["acceptance"][owner]
-    weights[:, REFUSED] *= np.exp(-0.95 * acceptance - 0.4)
-    status = pick_rows(rng, weights)
-    return np.where(card | current, APPROVED, status).astype(np.int64)
+    weights = _OTHER_OUTCOMES[kind]
+    weights[:, REFUSED] *= np.exp(-0.95 * clients.latent["acceptance"][owner] - 0.3)
+    return pick_rows(rng, weights)
 
 
-def _with_terms(rng: np.random.Generator, clients: Clients, applications: Applications, draft: _Draft) -> Previous:
+def _decision_days(
+    rng: np.random.Generator, clients: Clients, owner: Ints, status: Ints, first: Bools, card: Bools
+) -> Ints:
+    """Days of decision: loans were granted earlier than offers were cancelled or refused."""
+    z = 0.3 * clients.latent["newness"][owner] + np.sqrt(0.91) * rng.standard_normal(owner.size)
+    z += np.select([first, card, status == APPROVED], [-0.5, -0.45, -0.2], 0.4)
+    days = np.round(from_quantiles(z, parameters().previous["days_decision"])).astype(np.int64)
+    return np.clip(np.where(first, np.minimum(days, -60), days), -HISTORY_DAYS, -1)
+
+
+def _future(rng: np.random.Generator, clients: Clients, applications: Applications) -> _Draft:
+    """The loan applied for at T0, once granted and taken up, and loans granted later."""
+    cash = applications.labels("NAME_CONTRACT_TYPE").codes == 0
+    current = ((rng.random(clients.size) < _TAKE_UP) & cash).nonzero()[0]
+    later = expand(rng.poisson(_LATER_PER_YEAR * clients.horizon / 365))[0]
+    day = 1 + (rng.random(later.size) * (clients.horizon[later] - 1)).astype(np.int64)
+    kind = np.concatenate([np.full(current.size, CASH), pick(rng, np.array([0.7, 0.3]), later.size)])
+    owner = np.concatenate([current, later])
+    decided = np.concatenate([rng.integers(1, 4, current.size), day])
+    return _Draft(owner, kind, np.full(owner.size, APPROVED), decided, np.arange(owner.size) < current.size)
+
+
+def _with_terms(
+    rng: np.random.Generator, clients: Clients, applications: Applications, draft: _Draft, ids: Ints
+) -> Previous:
     owner, kind, m = draft.owner, draft.kind, draft.owner.size
     z_income = clients.latent["AMT_INCOME_TOTAL"][owner]
     size = 0.35 * z_income + 0.2 * clients.latent["appetite"][owner] + 0.9 * rng.standard_normal(m)
     goods = np.select(
         [kind == CONSUMER, kind == CASH],
-        [np.exp(11.15 + 0.72 * size), np.exp(12.45 + 0.8 * size)],
+        [np.exp(11.05 + 0.72 * size), np.exp(12.55 + 0.8 * size)],
         np.exp(12.0 + 0.6 * size),
     )
     goods = np.where(kind == CONSUMER, to_units(goods), np.maximum(to_units(goods, 4_500), 22_500))
@@ -161,7 +161,7 @@ def _with_terms(rng: np.random.Generator, clients: Clients, applications: Applic
     credit = np.where(kind == REVOLVING, goods, to_units((goods - down) * markup))
     credit = np.where(draft.current, applications.floats("AMT_CREDIT")[owner], credit)
     term = _terms(rng, kind)
-    annuity = np.where(kind == REVOLVING, credit / 20, credit * (1 + 0.018 * term) / np.maximum(term, 1))
+    annuity = np.where(kind == REVOLVING, credit / 20, credit * (1 + 0.012 * term) / np.maximum(term, 1))
     annuity = np.round(to_units(annuity, 0.045), 3)
     own_annuity = np.nan_to_num(applications.floats("AMT_ANNUITY")[owner], nan=25_000.0)
     annuity = np.where(draft.current, own_annuity, annuity)
@@ -170,7 +170,7 @@ def _with_terms(rng: np.random.Generator, clients: Clients, applications: Applic
     ended = first_due + 30.0 * (payments - 1) + np.round(np.exp(rng.normal(1.7, 0.6, m)) + 1)
     return Previous(
         owner=owner,
-        ids=draft.ids,
+        ids=ids,
         kind=kind,
         status=draft.status,
         decided=draft.decided,
@@ -198,9 +198,9 @@ def _terms(rng: np.random.Generator, kind: Ints) -> Ints:
 def _schedule(rng: np.random.Generator, draft: _Draft, term: Ints) -> tuple[Ints, Ints]:
     """Number of instalments until the end (early repayments included) and the first due day."""
     m = term.size
-    early = rng.random(m) < np.where(draft.kind == CASH, 0.5, 0.3)
-    stop = np.ceil(term * rng.uniform(0.15, 1.0, m)).astype(np.int64)
-    lent = (draft.status == APPROVED) & (draft.kind != REVOLVING) & (rng.random(m) > 0.035)
+    early = rng.random(m) < np.where(draft.kind == CASH, 0.65, 0.4)
+    stop = np.ceil(term * rng.uniform(0.1, 0.95, m)).astype(np.int64)
+    lent = (draft.status == APPROVED) & (draft.kind != REVOLVING) & (rng.random(m) > 0.02)
     payments = np.where(lent, np.where(early, np.maximum(stop, 1), term), 0)
     lag = np.array([30, 30, 31, 31, 33, 45, 56])[pick(rng, np.array([0.35, 0.2, 0.17, 0.13, 0.08, 0.05, 0.02]), m)]
     return payments.astype(np.int64), draft.decided + lag

@@ -84,8 +84,8 @@ def state_columns(previous: Previous, fixed: dict[str, Column], at: Ints, chosen
     running = revolving | (previous.last_due() > at)
     first_version = previous.first_due + 30.0 * (previous.term - 1)
     days = {
-        "DAYS_FIRST_DUE": np.where(revolving & (previous.ids % 2 == 0), DAYS_SENTINEL, previous.first_due),
-        "DAYS_LAST_DUE_1ST_VERSION": np.where(revolving, DAYS_SENTINEL, first_version),
+        "DAYS_FIRST_DUE": np.where(revolving & (previous.ids % 3 == 0), DAYS_SENTINEL, previous.first_due),
+        "DAYS_LAST_DUE_1ST_VERSION": np.where(revolving & (previous.ids % 4 > 0), DAYS_SENTINEL, first_version),
         "DAYS_LAST_DUE": np.where(running, DAYS_SENTINEL, previous.last_due()),
         "DAYS_TERMINATION": np.where(running | (previous.ended > at), DAYS_SENTINEL, previous.ended),
     }
