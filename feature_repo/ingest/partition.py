@@ -42,7 +42,7 @@ class Partitioner:
         if table == "bureau_balance":
             self._create_credits()
         rows = f"({self._rows(table)})"
-        read, from_later = self._one(f"SELECT count(*), count_if(later) FROM {rows}")
+        read, from_later = self._one(f"SELECT count(*), coalesce(count_if(later), 0) FROM {rows}")
         dropped = self._dropped(table, rows)
         self._copy(table, rows)
         return read, from_later, dropped
