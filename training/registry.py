@@ -60,6 +60,7 @@ class Registry:
         self._name = name
         # MLflow's own default repeats for minutes; a person waits for this answer.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         with self._errors("reach"):
             _make_sqlite_folder(tracking_uri)
             self._client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
@@ -131,7 +132,8 @@ class Registry:
         self._ensure_registered_model()
         created = self._client.create_model_version(
             self._name,
-            source=f"models:/{model.model_id}",
+            # Not models:/<id>: MLflow's SQL registry looks that up in the process-wide tracking address, not in ours.
+            source=model.artifact_location,
             run_id=run_id,
             model_id=model.model_id,
             tags=_tags(bundle),

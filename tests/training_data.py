@@ -1,0 +1,33 @@
+"""Labelled applications made in memory: random features of the small test contract, labels with a known pattern."""
+
+import numpy as np
+import pyarrow as pa
+from bundles import random_views, small_contract
+
+from training.dataset import Dataset
+
+
+def synthetic_dataset(clients: int = 2_000, *, seed: int = 0) -> Dataset:
+    """Two external scores and a debt drive default (about 20 %); T0 is spread over two years."""
+    contract = small_contract()
+    views = random_views(contract, clients, seed=seed)
+    columns = {}
+    for view in contract.views:
+        batch = views[view.name]
+        for at, name in enumerate(view.numeric):
+            columns[name] = pa.array(batch.numeric[:, at], from_pandas=True)
+        for at, name in enumerate(view.strings):
+            columns[name] = pa.array([row[at] for row in batch.strings])
+    features = pa.table(columns)
+    rng = np.random.default_rng([seed, 1])
+    drivers = [
+        np.nan_to_num(views["application"].numeric[:, contract.views[0].numeric.index(name)])
+        for name in ("ext_source_2", "ext_source_3")
+    ]
+    debt = np.nan_to_num(views["bureau"].numeric[:, 1])
+    risk = -1.9 - 1.2 * drivers[0] * (drivers[1] < 0.5) - 0.7 * drivers[1] + 0.6 * debt
+    labels = (rng.random(clients) < 1 / (1 + np.exp(-risk))).astype(np.int64)
+    start = np.datetime64("2022-01-03T00:00:00", "us")
+    applied = start + rng.integers(0, 730 * 86_400, clients).astype("timedelta64[s]")
+    ids = np.arange(100_001, 100_001 + clients)
+    return Dataset(ids, applied.astype("datetime64[us]"), labels, ids.copy(), features, contract.views)
