@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from credit.errors import SettingsError, StepError
 from credit.files import write_text
@@ -188,7 +190,11 @@ def _recorded_pid(folder: Path) -> int | None:
 
 
 def _client(port: int) -> redis.Redis:
-    return redis.Redis(host=HOST, port=port, socket_connect_timeout=1, socket_timeout=2, decode_responses=True)
+    # Without retries: redis-py's default ones take ten seconds to find a server gone.
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis(
+        host=HOST, port=port, socket_connect_timeout=1, socket_timeout=2, retry=once, decode_responses=True
+    )
 
 
 def _last_words(folder: Path) -> str:

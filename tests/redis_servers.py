@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 
 class RedisProcess:
@@ -29,8 +31,8 @@ class RedisProcess:
         return f"redis://{user}127.0.0.1:{self.port}/0"
 
     def client(self) -> redis.Redis:
-        """A patient client for looking inside; the caller closes it."""
-        return redis.Redis.from_url(self.url)
+        """A client for looking inside, without retries; the caller closes it."""
+        return redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> None:
         """Start and wait until it answers."""
