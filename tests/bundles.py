@@ -91,8 +91,9 @@ def bundle_parts(contract: FeatureContract, *, seed: int = 0, trees: int = 20) -
     matrix = MatrixEncoder(contract).from_views(views)
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=matrix.shape[1])
-    labels = (np.nan_to_num(matrix) @ weights + rng.normal(size=matrix.shape[0]) > 1.0).astype(float)
     categorical = [at for at, feature in enumerate(contract.features) if feature.kind == "categorical"]
+    risk = np.nan_to_num(matrix) @ weights + 3.0 * (matrix[:, categorical] % 2 == 1).sum(axis=1)
+    labels = (risk + rng.normal(size=matrix.shape[0]) > 1.0).astype(float)
     data = lgb.Dataset(matrix, labels, feature_name=list(contract.names), categorical_feature=categorical)
     parameters = {
         "objective": "binary",

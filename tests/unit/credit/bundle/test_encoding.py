@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from bundles import contract_of, random_views, small_contract
+
+from credit.bundle.encoding import MatrixEncoder
+from credit.errors import BundleError, FeatureError
+from credit.schemas.features import ContractFeature, FeatureContract, ViewColumn, ViewSpec
+
+CONTRACT = small_contract()
+ENCODER = MatrixEncoder(CONTRACT)
+
+
+def column(matrix, name):
+    return matrix[:, CONTRACT.names.index(name)]
+
+
+def table_of(views):
+    columns = {}
+    for batch in views.values():
+        columns |= {name: batch.numeric[:, at] for at, name in enumerate(batch.spec.numeric)}
+        columns |= {name: [row[at] for row in batch.strings] for at, name in enumerate(batch.spec.strings)}
+    return columns
+
+
+def test_columns_stand_in_contract_order():
+    views = random_views(CONTRACT, 30)
+    matrix = ENCODER.from_views(views)
+    numeric = views["application"].numeric
+    assert matrix.shape == (30, len(CONTRACT.names))
+    np.testing.assert_array_equal(column(matrix, "amt_annuity"), numeric[:, 1])
+    np.testing.assert_array_equal(column(matrix, "bureau_debt_sum"), views["bureau"].numeric[:, 1])
+    np.testing.assert_array_equal(column(matrix, "credit_to_annuity"), numeric[:, 0] / numeric[:, 1])
+
+
+def test_categories_become_codes_unknown_zero_and_null_missing():
+    views = random_views(CONTRACT, 200)
+    codes = column(ENCODER.from_views(views), "name_income_type")
+    expected = {"cat_0": 1, "cat_1": 2, "cat_2": 3, "cat_3": 4, "never seen": 0, None: np.nan}
+    np.testing.assert_array_equal(codes, [expected[row[0]] for row in views["application"].strings])
+
+
+def test_a_table_and_a_read_batch_give_the_same_bits():
+    views = random_views(CONTRACT, 100)
+    assert ENCODER.from_columns(table_of(views)).tobytes() == ENCODER.from_views(views).tobytes()
+
+
+def test_values_come_back_from_codes():
+    place = CONTRACT.names.index("name_income_type")
+    assert [ENCODER.value(place, code) for code in (1.0, 4.0, 0.0, np.nan)] == ["cat_0", "cat_3", "UNKNOWN", None]
+    assert ENCODER.value(0, 12.5) == 12.5
+    assert ENCODER.value(0, np.nan) is None
+
+
+def test_an_absent_view_or_column_is_named():
+    views = random_views(CONTRACT, 2)
+    with pytest.raises(FeatureError, match="bureau was not read"):
+        ENCODER.from_views({"application": views["application"]})
+    with pytest.raises(FeatureError, match="ext_source_1"):
+        ENCODER.from_columns({name: values for name, values in table_of(views).items() if name != "ext_source_1"})
+
+
+def test_a_view_of_another_layout_is_refused_and_never_reordered():
+    view = CONTRACT.views[1]
+    turned = ViewSpec(name=view.name, columns=view.columns[::-1], ttl_seconds=1)
+    views = random_views(CONTRACT, 2)
+    other = random_views(contract_of("x", (turned,)), 2)
+    with pytest.raises(FeatureError, match="laid out differently"):
+        ENCODER.from_views(views | other)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"features": (*CONTRACT.features, CONTRACT.features[0])}, "twice"),
+        ({"features": ()}, "no features"),
+        ({"categories": {}}, "category maps"),
+        (
+            {"features": (ContractFeature(name="amt_credit", view="nowhere", kind="numeric"),), "categories": {}},
+            "nowhere",
+        ),
+        (
+            {"features": (ContractFeature(name="x", view="bureau", kind="numeric"),), "categories": {}},
+            "no numeric column x",
+        ),
+        ({"features": (ContractFeature(name="age_ratio", view=None, kind="numeric"),), "categories": {}}, "age_ratio"),
+        ({"views": (CONTRACT.views[0], CONTRACT.views[0])}, "names a view twice"),
+    ],
+)
+def test_a_contradictory_contract_is_refused(change, complaint):
+    with pytest.raises(BundleError, match=complaint):
+        MatrixEncoder(FeatureContract(**(dict(CONTRACT) | change)))
+
+
+def test_request_time_features_need_their_inputs_in_the_views():
+    view = ViewSpec(name="application", columns=(ViewColumn(name="amt_credit", type="float32"),), ttl_seconds=1)
+    with pytest.raises(BundleError, match="amt_annuity"):
+        MatrixEncoder(contract_of("x", (view,), ("credit_to_annuity",)))

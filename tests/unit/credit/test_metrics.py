@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from credit import metrics
+
+pairs = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(1, 30).map(lambda value: value / 31)), min_size=2, max_size=200
+)
+
+
+def columns(rows):
+    labels, scores = (np.array(column) for column in zip(*rows, strict=True))
+    assume(0 < labels.sum() < labels.size)
+    return labels, scores
+
+
+@given(pairs)
+def test_ranking_figures_equal_scikit_learn(rows):
+    labels, scores = columns(rows)
+    false_positive, true_positive, _ = oracle.roc_curve(labels, scores, drop_intermediate=False)
+    assert metrics.auc(labels, scores) == pytest.approx(oracle.roc_auc_score(labels, scores))
+    assert metrics.average_precision(labels, scores) == pytest.approx(oracle.average_precision_score(labels, scores))
+    assert metrics.kolmogorov_smirnov(labels, scores) == pytest.approx(np.abs(true_positive - false_positive).max())
+    np.testing.assert_allclose(metrics.roc_curve(labels, scores), (false_positive, true_positive))
+
+
+@given(pairs)
+def test_probability_figures_equal_scikit_learn(rows):
+    labels, scores = columns(rows)
+    assert metrics.brier(labels, scores) == pytest.approx(oracle.brier_score_loss(labels, scores))
+    assert metrics.log_loss(labels, scores) == pytest.approx(oracle.log_loss(labels, scores))
+
+
+def test_calibration_error_of_a_perfect_and_a_shifted_forecast():
+    rng = np.random.default_rng(0)
+    probabilities = rng.uniform(0.01, 0.4, 200_000)
+    labels = (rng.random(probabilities.size) < probabilities).astype(int)
+    assert metrics.expected_calibration_error(labels, probabilities) < 0.005
+    assert metrics.expected_calibration_error(labels, probabilities + 0.1) == pytest.approx(0.1, abs=0.005)
+
+
+def test_reliability_has_equal_mass_and_keeps_the_means():
+    rng = np.random.default_rng(1)
+    probabilities = rng.uniform(0.01, 0.4, 1_000)
+    labels = (rng.random(1_000) < probabilities).astype(int)
+    predicted, observed, share = metrics.reliability(labels, probabilities).T
+    np.testing.assert_allclose(share, 0.1)
+    assert predicted @ share == pytest.approx(probabilities.mean())
+    assert observed @ share == pytest.approx(labels.mean())
+    assert (np.diff(predicted) > 0).all()
