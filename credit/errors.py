@@ -84,9 +84,14 @@ class DecisionLogFullError(CreditError):
 
 
 class ModelNotReadyError(CreditError):
-    """No verified model is loaded yet."""
+    """No verified model is loaded yet. With a known obstacle, `code` and text are the obstacle's."""
 
     code = "model_not_ready"
+
+    def __init__(self, obstacle: CreditError | None = None) -> None:
+        super().__init__("the model is being loaded" if obstacle is None else str(obstacle))
+        if obstacle is not None:
+            self.code = obstacle.code
 
 
 class BundleError(CreditError):

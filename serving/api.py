@@ -25,6 +25,7 @@ from serving.problems import (
     OverloadedError,
     Problem,
     RequestTimeoutError,
+    fault_response,
     http_problem,
     problem_response,
 )
@@ -56,12 +57,13 @@ def build_api(
         authentication: how callers are authenticated, as readiness tells it.
         echo_request_id: see `RequestEdge`.
     """
-    api = FastAPI(title="Credit scoring", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None)
+    api = _Api(title="Credit scoring", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None)
     api.include_router(_score_routes(service, _Workers(pool, limits), limits))
     api.include_router(_state_routes(service, authentication))
     add_docs_page(api)
     api.add_exception_handler(CreditError, _on_credit_error)
     api.add_exception_handler(HTTPException, _on_http_error)
+    api.add_exception_handler(Exception, _on_fault)
     return RequestEdge(api, echo_request_id)
 
 
@@ -70,14 +72,12 @@ class _Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        if self.openapi_schema is None:
-            document = super().openapi()
-            operations = [operation for path in document["paths"].values() for operation in path.values()]
-            for status, answer in [found for operation in operations for found in operation["responses"].items()]:
-                if int(status) >= HTTPStatus.BAD_REQUEST:
-                    answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
-            self.openapi_schema = document
-        return self.openapi_schema
+        document = super().openapi()
+        operations = [operation for path in document["paths"].values() for operation in path.values()]
+        for status, answer in [found for operation in operations for found in operation["responses"].items()]:
+            if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer["content"]:
+                answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+        return document
 
 
 class _Workers:
@@ -180,3 +180,7 @@ async def _on_credit_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return http_problem(request, error.status_code, error.detail, error.headers)
+
+
+async def _on_fault(request: Request, _error: Exception) -> Response:
+    return fault_response(request)

@@ -11,21 +11,7 @@ from credit.bundle.bundle import Bundle
 from credit.bundle.reader import load_bundle, verify_bundle
 from credit.errors import BundleError
 from credit.files import write_text
-from credit.schemas.decision import ModelVersion
-from credit.schemas.features import Frozen
-from serving.registry import RegisteredVersion
-
-
-class Pointer(Frozen):
-    """What an alias pointed at when it was last resolved. `source` is the registry's identity of the version."""
-
-    model: ModelVersion
-    source: str
-
-    @property
-    def registered(self) -> RegisteredVersion:
-        """The version as the registry knows it."""
-        return RegisteredVersion(self.model.name, self.model.version, self.source)
+from serving.pointer import Pointer, pointer_path
 
 
 class BundleCache:
@@ -56,6 +42,7 @@ class BundleCache:
         """
         bundle_id = verify_bundle(staged, self._public_key)
         if not self.holds(bundle_id):
+            self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 staged.replace(self.path(bundle_id))
             except OSError:
@@ -81,7 +68,7 @@ class BundleCache:
 
     def remember(self, alias: str, pointer: Pointer) -> None:
         """Store what `alias` points at."""
-        write_text(self._pointer(alias), pointer.model_dump_json())
+        write_text(pointer_path(self._folder, alias), pointer.model_dump_json())
 
     def remembered(self, alias: str) -> Pointer | None:
         """What `alias` pointed at when it was last resolved, or None.
@@ -89,12 +76,10 @@ class BundleCache:
         Raises:
             BundleError: the pointer file is malformed.
         """
+        path = pointer_path(self._folder, alias)
         try:
-            return Pointer.model_validate_json(self._pointer(alias).read_bytes())
+            return Pointer.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as error:
-            raise BundleError(f"{self._pointer(alias)} is malformed: remove it") from error
-
-    def _pointer(self, alias: str) -> Path:
-        return self._folder / f"{alias}.json"
+            raise BundleError(f"{path} is malformed: remove it") from error

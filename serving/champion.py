@@ -1,15 +1,12 @@
 """The champion: named by the registry, its bundle kept in the cache."""
 
-import logging
 import shutil
 
 from credit.bundle.bundle import Bundle
-from credit.errors import RegistryError
 from credit.schemas.decision import ModelVersion
-from serving.bundle_cache import BundleCache, Pointer
-from serving.registry import ModelRegistry, NoChampionError, RegisteredVersion
-
-log = logging.getLogger(__name__)
+from serving.bundle_cache import BundleCache
+from serving.pointer import Pointer
+from serving.registry import ModelRegistry, RegisteredVersion
 
 
 class ChampionSource:
@@ -62,27 +59,4 @@ class ChampionSource:
         pointer = self._cache.remembered(self._alias)
         if pointer is None or pointer.model.name != self._name or not self._cache.holds(pointer.model.bundle):
             return None
-        return pointer
-
-    def bring(self) -> Pointer:
-        """The current champion, in the cache; the remembered one while the registry does not answer.
-
-        Raises:
-            RegistryError: there is no champion, or neither the registry nor the cache has it.
-            BundleError: its bundle is refused.
-        """
-        remembered = self.remembered()
-        try:
-            found = self.resolve()
-            if remembered is not None and remembered.registered == found:
-                return remembered
-            pointer = self.fetch(found)
-        except NoChampionError:
-            raise
-        except RegistryError as error:
-            if remembered is None:
-                raise
-            log.warning("%s; serving the cached version %s", error, remembered.model.version)
-            return remembered
-        self.remember(pointer)
         return pointer

@@ -1,6 +1,7 @@
 """The decision log: a Redis stream that every answered decision is appended to, and found again by its id."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -122,7 +123,7 @@ class _Alarm:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._threshold = int(limit * ALARM_SHARE)
+        self._threshold = math.ceil(limit * ALARM_SHARE)
         self._lock = threading.Lock()
         self._raised: str | None = None
 

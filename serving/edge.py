@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its one line in the access log, and a last net for unforeseen errors."""
+"""What surrounds every request: its id, its one line in the access log, and a trace of unforeseen errors."""
 
 import json
 import logging
@@ -8,10 +8,8 @@ import uuid
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from serving.problems import fault_response
 
 REQUEST_ID_HEADER = "X-Request-ID"
 access_log = logging.getLogger("serving.access")
@@ -55,9 +53,7 @@ class RequestEdge:
         except ClientDisconnect:
             status = 499
         except Exception:
-            log.exception("request %s failed", request_id)
-            if not status:
-                await fault_response(Request(scope))(scope, receive, observed_send)
+            log.exception("request %s failed", request_id)  # it was answered before it came here
         finally:
             _write_access_line(scope, request_id, status, time.perf_counter() - started)
 

@@ -10,8 +10,8 @@ from credit.errors import CreditError, ModelNotReadyError, RegistryError
 from credit.schemas.decision import ModelVersion
 from credit.schemas.features import FeatureReader, ViewSpec
 from credit.scoring import Scorer
-from serving.bundle_cache import Pointer
 from serving.champion import ChampionSource
+from serving.pointer import Pointer
 from serving.registry import RegisteredVersion
 from serving.warmup import empty_rows
 
@@ -50,6 +50,7 @@ class ModelStore:
         self._current: LoadedModel | None = None
         self._previous: LoadedModel | None = None
         self._loaded: RegisteredVersion | None = None
+        self._obstacle: CreditError | None = None
         self._refused: RegisteredVersion | None = None
 
     def current(self) -> LoadedModel:
@@ -60,8 +61,12 @@ class ModelStore:
         """
         model = self._current
         if model is None:
-            raise ModelNotReadyError("no verified model is loaded yet: is there a champion, and its public key?")
+            raise ModelNotReadyError(self._obstacle)
         return model
+
+    def explain(self, obstacle: CreditError) -> None:
+        """Tell callers why there is no model yet."""
+        self._obstacle = obstacle
 
     def boot(self) -> bool:
         """Load what the cache remembers; whether there was something good."""
@@ -144,6 +149,7 @@ class ModelWatcher:
         try:
             self._store.refresh()
         except CreditError as error:
+            self._store.explain(error)
             self._complain(str(error))
         except Exception:
             log.exception("following the model registry failed; the current model stays")

@@ -1,5 +1,6 @@
 """The model registry: which version an alias names, and its bundle. MLflow is imported on first use, never before."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ class MlflowRegistry:
 
     def _client(self) -> Any:
         if self._made is None:
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
             from mlflow import MlflowClient
 
             self._made = MlflowClient(self._tracking_uri, registry_uri=self._tracking_uri)

@@ -4,23 +4,20 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from credit.bundle.keys import load_public_key
 from credit.errors import StepError
 from credit.schemas.features import FeatureReader, ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
-from feature_repo.online.connection import RedisSettings
-from feature_repo.online.reader import PackedReader
 from serving.api import EdgeLimits, build_api
 from serving.bundle_cache import BundleCache
 from serving.champion import ChampionSource
-from serving.decision_log import RedisDecisionLog
 from serving.model_store import ModelStore, ModelWatcher
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
+from serving.stores import decision_log, feature_reader
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
@@ -40,8 +37,7 @@ class Replica:
         breaker = CircuitBreaker()
 
         def reader(views: tuple[ViewSpec, ...]) -> FeatureReader:
-            address = redis_settings(settings, settings.redis_url)
-            return PackedReader(address, settings.feature_project, views, breaker=breaker)
+            return feature_reader(settings, views, breaker)
 
         store = ModelStore(champion_source(settings), reader)
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
@@ -93,23 +89,6 @@ def champion_source(settings: ServingSettings) -> ChampionSource:
     cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
     registry = MlflowRegistry(settings.mlflow_tracking_uri)
     return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
-
-
-def decision_log(settings: ServingSettings) -> RedisDecisionLog:
-    """The decision log as settings name it.
-
-    Raises:
-        SettingsError: its address is malformed.
-    """
-    address = redis_settings(settings, settings.decision_log_url)
-    return RedisDecisionLog(address, settings.feature_project, settings.decision_stream_limit)
-
-
-def redis_settings(settings: ServingSettings, url: SecretStr) -> RedisSettings:
-    """`url` with the timeouts of the settings."""
-    return RedisSettings(
-        url=url, connect_timeout=settings.connect_timeout_seconds, read_timeout=settings.read_timeout_seconds
-    )
 
 
 def _nothing() -> None:

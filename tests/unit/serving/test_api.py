@@ -1,0 +1,299 @@
+import asyncio
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from credit.errors import (
+    CodecError,
+    DecisionLogFullError,
+    IncompleteFeaturesError,
+    ModelNotReadyError,
+    RegistryError,
+    StoreUnavailableError,
+    UnknownClientError,
+)
+from credit.schemas.decision import Decision, ModelVersion, Reason, ViewState
+from credit.schemas.features import ViewStatus
+from serving.api import EdgeLimits, build_api
+from serving.schemas import AnsweringModel, ScoreAnswer
+
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+VERSION = ModelVersion(name="credit-scoring", version="3", bundle="b" * 64)
+LIMITS = EdgeLimits(ongoing_requests=2, request_timeout=20.0, body_bytes=1_000)
+
+
+class StubService:
+    """A scoring service that answers one thing."""
+
+    def __init__(self):
+        self.error = None
+        self.calls = []
+        self.started = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.models = self
+
+    def current(self):
+        return self
+
+    version = VERSION
+
+    def score(self, client_id, request_id):
+        self.calls.append((client_id, request_id))
+        self.started.set()
+        assert self.go_on.wait(20)
+        self.check_stores()
+        state = ViewState(status=ViewStatus.PRESENT, as_of=MOMENT, built_at=MOMENT, age_seconds=0.5)
+        return ScoreAnswer(
+            client_id=client_id,
+            decision_id="d-1",
+            probability=0.1 + 0.2,
+            prediction=1,
+            decision=Decision.REFUSED,
+            threshold=1 / 11,
+            risk_band="E",
+            reasons=(Reason(feature="amount", value=None, contribution=0.5, text="a reason"),),
+            features={"application": state},
+            model=AnsweringModel(name=VERSION.name, version=VERSION.version),
+        )
+
+    def check_stores(self):
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def service():
+    return StubService()
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def call(service, pool):
+    """Send requests to the application at once, and return their answers in order."""
+
+    def send(*requests, limits=LIMITS, before=None):
+        async def go():
+            transport = httpx.ASGITransport(build_api(service, pool, limits, "off"))
+            async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as client:
+                sent = [asyncio.ensure_future(client.request(**request)) for request in requests]
+                if before is not None:
+                    await before()
+                return await asyncio.gather(*sent)
+
+        return asyncio.run(go())
+
+    return send
+
+
+def post(body, **headers):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"method": "POST", "url": "/v1/score", "content": content, "headers": sent}
+
+
+def get(url):
+    return {"method": "GET", "url": url}
+
+
+def assert_problem(answer, status, code):
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert {"type", "title", "detail", "instance", "request_id"} <= problem.keys()
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert ("retry-after" in answer.headers) == (status == 503)
+    return problem
+
+
+def test_a_score_is_answered_bit_for_bit(call, service):
+    (answer,) = call(post({"client_id": 100002}, X_Request_ID="mine-1"))
+    assert answer.status_code == 200
+    assert answer.json()["probability"] == 0.1 + 0.2
+    assert answer.json()["features"]["application"] == {
+        "status": "present",
+        "as_of": "2026-01-02T00:00:00Z",
+        "built_at": "2026-01-02T00:00:00Z",
+        "age_seconds": 0.5,
+    }
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert service.calls == [(100002, "mine-1")]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"client_id": "100002"}, ["client_id"]),
+        ({"client_id": True}, ["client_id"]),
+        ({"client_id": 1.0}, ["client_id"]),
+        ({"client_id": 1.5}, ["client_id"]),
+        ({"client_id": None}, ["client_id"]),
+        ({"client_id": [1]}, ["client_id"]),
+        ({"client_id": 0}, ["client_id"]),
+        ({"client_id": -5}, ["client_id"]),
+        ({"client_id": 2**63}, ["client_id"]),
+        (b'{"client_id": ' + b"9" * 900 + b"}", ["client_id"]),
+        (b'{"client_id": NaN}', ["client_id"]),
+        (b'{"client_id": Infinity}', ["client_id"]),
+        (b'{"client_id": 1e3}', ["client_id"]),
+        ({}, ["client_id"]),
+        ({"client_id": 1, "lang": "en"}, ["lang"]),
+        ({"clientid": 1}, ["client_id", "clientid"]),
+        ([], ["body"]),
+        (b"", ["body"]),
+        (b"{", ["body"]),
+        (b"null", ["body"]),
+        (b'"\xff"', ["body"]),
+        (b"[" * 900, ["body"]),
+        (b"\x00", ["body"]),
+    ],
+)
+def test_an_invalid_request_names_its_fields(call, service, body, fields):
+    (answer,) = call(post(body))
+    problem = assert_problem(answer, 422, "invalid_request")
+    assert sorted(found["field"] for found in problem["errors"]) == fields
+    assert all(found["message"] for found in problem["errors"])
+    assert not service.calls
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_another_content_type_is_refused(call, media_type):
+    (answer,) = call(post({"client_id": 1}, Content_Type=media_type))
+    assert assert_problem(answer, 422, "invalid_request")["errors"][0]["field"] == "Content-Type"
+
+
+def test_a_charset_may_be_named(call):
+    (answer,) = call(post({"client_id": 1}, Content_Type="application/json; charset=utf-8"))
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("client_id", [1, 2**63 - 1])
+def test_the_ends_of_the_range_are_valid(call, client_id):
+    (answer,) = call(post({"client_id": client_id}))
+    assert answer.json()["client_id"] == client_id
+
+
+def test_a_large_body_is_refused(call):
+    (answer,) = call(post(b" " * 1_001))
+    assert_problem(answer, 413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (UnknownClientError(5), 404, "unknown_client"),
+        (IncompleteFeaturesError(5, ["application"]), 409, "incomplete_features"),
+        (StoreUnavailableError("gone"), 503, "store_unavailable"),
+        (DecisionLogFullError("full"), 503, "decision_log_full"),
+        (ModelNotReadyError(), 503, "model_not_ready"),
+        (ModelNotReadyError(RegistryError("no answer")), 503, "registry"),
+        (CodecError("altered"), 500, "feature_codec"),
+        (RuntimeError("password=hunter2"), 500, "internal"),
+    ],
+)
+def test_errors_are_problems(call, service, error, status, code):
+    service.error = error
+    (answer,) = call(post({"client_id": 5}))
+    assert_problem(answer, status, code)
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [(get("/nothing"), 404, "not_found"), (get("/v1/score"), 405, "method_not_allowed")],
+)
+def test_unknown_paths_and_methods_are_problems(call, request_, status, code):
+    (answer,) = call(request_)
+    assert_problem(answer, status, code)
+
+
+@pytest.mark.parametrize("given", ["", "with space", "a" * 129, "née"])
+def test_an_odd_request_id_is_replaced(call, service, given):
+    (answer,) = call(post({"client_id": 5}, X_Request_ID=given.encode("latin-1")))
+    made = answer.headers["x-request-id"]
+    assert made not in ("", given)
+    assert service.calls[0][1] == made
+
+
+def test_more_requests_than_allowed_are_refused_at_once_and_probes_still_pass(call, service):
+    service.go_on.clear()
+
+    async def release():
+        while len(service.calls) != 2:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        service.go_on.set()
+
+    answers = call(*[post({"client_id": 5})] * 3, get("/livez"), before=release)
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 503]
+    assert_problem(next(answer for answer in answers if answer.status_code == 503), 503, "overloaded")
+
+
+def test_a_request_that_takes_too_long_is_given_up(call, service):
+    service.go_on.clear()
+    try:
+        (answer,) = call(post({"client_id": 5}), limits=EdgeLimits(2, 0.05, 1_000))
+    finally:
+        service.go_on.set()
+    assert_problem(answer, 503, "timeout")
+
+
+def test_the_process_is_alive_whatever_happens(call, service):
+    service.error = StoreUnavailableError("gone")
+    (answer,) = call(get("/livez"))
+    assert answer.json() == {"status": "alive"}
+
+
+def test_readiness_tells_the_model_and_that_authentication_is_off(call):
+    (answer,) = call(get("/readyz"))
+    assert answer.json() == {"status": "ready", "authentication": "off", "model": VERSION.model_dump()}
+
+
+def test_readiness_needs_the_stores(call, service):
+    service.error = StoreUnavailableError("gone")
+    (answer,) = call(get("/readyz"))
+    assert_problem(answer, 503, "store_unavailable")
+
+
+def test_the_docs_page_needs_no_other_host(call):
+    page, script, style = call(
+        get("/docs"), get("/docs/assets/swagger-ui-bundle.js"), get("/docs/assets/swagger-ui.css")
+    )
+    assert page.status_code == script.status_code == style.status_code == 200
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+
+
+def test_the_openapi_document_describes_bodies_and_problems(call):
+    (answer,) = call(get("/openapi.json"))
+    operation = answer.json()["paths"]["/v1/score"]["post"]
+    assert operation["requestBody"]["content"]["application/json"]["schema"]["examples"] == [{"client_id": 100002}]
+    assert set(operation["responses"]) == {"200", "404", "409", "413", "422", "503"}
+    for status, response in operation["responses"].items():
+        expected = "application/json" if status == "200" else "application/problem+json"
+        assert list(response["content"]) == [expected]
+    example = answer.json()["components"]["schemas"]["ScoreAnswer"]["examples"][0]
+    ScoreAnswer.model_validate_json(json.dumps(example))
+
+
+def test_the_access_log_tells_nothing_about_the_client(call, caplog):
+    with caplog.at_level("INFO", "serving.access"):
+        call(post({"client_id": 987654321}))
+    (line,) = [json.loads(record.getMessage()) for record in caplog.records if record.name == "serving.access"]
+    assert (line["path"], line["status"]) == ("/v1/score", 200)
+    assert "987654321" not in json.dumps(line)
+
+
+def test_our_edge_code_names_no_other_host():
+    sources = Path(__file__).parents[3] / "serving"
+    assert not [path.name for path in sources.glob("*.py") if "cdn" in path.read_text().lower().replace("a cdn", "")]

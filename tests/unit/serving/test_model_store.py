@@ -1,0 +1,223 @@
+import json
+import shutil
+import time
+
+import pytest
+from bundles import random_views
+from fakes import FakeReader, FakeRegistry
+from serving_world import MODEL, World
+
+from credit.bundle.keys import load_public_key, make_key_pair
+from credit.errors import BundleError, ModelNotReadyError, RegistryError
+from serving.bundle_cache import BundleCache
+from serving.champion import ChampionSource
+from serving.model_store import ModelStore, ModelWatcher
+from serving.registry import MlflowRegistry, NoChampionError, RegisteredVersion
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("world"))
+    world.bundle(1)
+    world.bundle(2)
+    return world
+
+
+@pytest.fixture
+def registry(world):
+    return FakeRegistry(lambda version, target: shutil.copytree(world.bundle(int(version)), target))
+
+
+@pytest.fixture
+def make_store(world, registry, tmp_path):
+    views = random_views(world.contract, 1)
+
+    def make(key=None):
+        cache = BundleCache(tmp_path / "cache", load_public_key(key or world.public_key))
+        return ModelStore(ChampionSource(cache, registry, MODEL, "champion"), lambda specs: FakeReader(views))
+
+    return make
+
+
+def test_before_a_model_is_there_callers_are_told(make_store):
+    with pytest.raises(ModelNotReadyError) as refused:
+        make_store().current()
+    assert refused.value.code == "model_not_ready"
+
+
+def test_the_alias_decides_which_version_answers(make_store, registry):
+    store = make_store()
+    registry.version = "1"
+    assert store.refresh()
+    first = store.current()
+    assert first.version.version == "1"
+    assert first.version.bundle == first.bundle.bundle_id
+    registry.version = "2"
+    assert store.refresh()
+    assert store.current().version.version == "2"
+    assert store.current().bundle.bundle_id != first.bundle.bundle_id
+
+
+def test_an_unmoved_alias_fetches_nothing(make_store, registry):
+    store = make_store()
+    registry.version = "1"
+    assert store.refresh()
+    assert not store.refresh()
+    assert registry.fetched == ["1"]
+
+
+def test_the_model_before_keeps_its_reader_and_the_one_before_that_loses_it(make_store, registry):
+    store = make_store()
+    readers = []
+    for version in ("1", "2", "1"):
+        registry.version = version
+        store.refresh()
+        readers.append(store.current().reader)
+    assert [reader.closed for reader in readers] == [True, False, False]
+
+
+def test_a_new_process_starts_from_the_cache_while_the_registry_is_down(make_store, registry):
+    registry.version = "1"
+    make_store().refresh()
+    registry.down = True
+    store = make_store()
+    assert store.boot()
+    assert store.current().version.version == "1"
+    with pytest.raises(RegistryError):
+        store.refresh()
+    assert store.current().version.version == "1"
+
+
+def test_a_new_process_with_an_unmoved_alias_fetches_nothing(make_store, registry):
+    registry.version = "1"
+    make_store().refresh()
+    store = make_store()
+    store.boot()
+    assert not store.refresh()
+    assert registry.fetched == ["1"]
+
+
+def test_the_same_number_in_another_registry_is_another_version(make_store, registry, monkeypatch):
+    registry.version = "1"
+    make_store().refresh()
+    store = make_store()
+    store.boot()
+    monkeypatch.setattr(registry, "resolve", lambda name, alias: RegisteredVersion(name, "1", "a new registry"))
+    assert store.refresh()
+
+
+def test_an_empty_cache_is_no_error(make_store):
+    assert not make_store().boot()
+
+
+@pytest.mark.parametrize("file", ["model.txt", "manifest.json", "manifest.sig"])
+def test_an_altered_cached_bundle_is_not_served_and_is_fetched_again(make_store, registry, tmp_path, file):
+    registry.version = "1"
+    first = make_store()
+    first.refresh()
+    damaged = tmp_path / "cache" / first.current().bundle.bundle_id / file
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    store = make_store()
+    assert not store.boot()
+    assert store.refresh()
+    assert store.current().version.version == "1"
+
+
+def test_a_malformed_pointer_is_not_trusted(make_store, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "champion.json").write_text(json.dumps({"model": "../.."}))
+    assert not make_store().boot()
+
+
+def test_a_bundle_signed_by_another_key_is_refused_once_and_the_model_stays(make_store, registry, world, monkeypatch):
+    store = make_store()
+    registry.version = "1"
+    store.refresh()
+
+    def altered(version, target):
+        shutil.copytree(world.bundle(2), target)
+        with (target / "model.txt").open("a") as file:
+            file.write(" ")
+
+    monkeypatch.setattr(registry, "_fetch", altered)
+    registry.version = "2"
+    with pytest.raises(BundleError):
+        store.refresh()
+    assert store.current().version.version == "1"
+    assert not store.refresh()
+    assert registry.fetched == ["1", "2"]
+
+
+def test_serving_refuses_what_its_own_key_did_not_sign(make_store, registry, tmp_path):
+    registry.version = "1"
+    other = make_key_pair(tmp_path / "other-keys").public
+    with pytest.raises(BundleError, match="signature"):
+        make_store(other).refresh()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == []
+
+
+def test_the_watcher_follows_and_tells_why_there_is_no_model(make_store, registry):
+    store = make_store()
+    watcher = ModelWatcher(store, seconds=0.01)
+    watcher.start()
+    try:
+        _eventually(lambda: _code(store) == "no_champion")
+        registry.version = "1"
+        _eventually(lambda: _code(store) is None)
+        registry.version = "2"
+        _eventually(lambda: store.current().version.version == "2")
+        registry.down = True
+        assert watcher.is_alive()
+    finally:
+        watcher.stop()
+    assert not watcher.is_alive()
+
+
+@pytest.fixture(scope="module")
+def versions(world):
+    return world.registry.register(world.bundle(1)), world.registry.register(world.bundle(2), champion=False)
+
+
+# MLflow maps its tables with an option that SQLAlchemy wants to remove.
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow")
+class TestMlflow:
+    """The real registry on SQLite."""
+
+    def test_resolves_and_fetches_a_whole_bundle(self, world, versions, tmp_path):
+        registry = MlflowRegistry(world.registry.uri)
+        found = registry.resolve(MODEL, "champion")
+        assert (found.name, found.version) == (MODEL, versions[0])
+        registry.fetch(found, tmp_path / "bundle")
+        cache = BundleCache(tmp_path / "cache", load_public_key(world.public_key))
+        assert cache.holds(cache.admit(tmp_path / "bundle"))
+
+    def test_a_moved_alias_is_seen(self, world, versions):
+        registry = MlflowRegistry(world.registry.uri)
+        world.registry.promote(versions[1])
+        assert registry.resolve(MODEL, "champion").version == versions[1]
+        world.registry.promote(versions[0])
+
+    @pytest.mark.parametrize(("name", "alias"), [(MODEL, "nobody"), ("other", "champion")])
+    def test_no_champion_says_what_to_do(self, world, versions, name, alias):
+        with pytest.raises(NoChampionError, match="creditctl train"):
+            MlflowRegistry(world.registry.uri).resolve(name, alias)
+
+    def test_a_version_without_a_bundle_is_told(self, world, versions, tmp_path):
+        registry = MlflowRegistry(world.registry.uri)
+        with pytest.raises(RegistryError, match="version 99"):
+            registry.fetch(RegisteredVersion(MODEL, "99", ""), tmp_path / "bundle")
+
+
+def _code(store):
+    try:
+        store.current()
+    except ModelNotReadyError as error:
+        return error.code
+    return None
+
+
+def _eventually(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
