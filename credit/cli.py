@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
+    _log_to_stderr()
     load_environment(Home.current())
     try:
         result = build_app(arguments)(args=list(arguments), prog_name="creditctl", standalone_mode=False)
@@ -55,6 +55,13 @@ def run(arguments: Sequence[str]) -> int:
         typer.echo("stopped", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _log_to_stderr() -> None:
+    """Tell what our own packages do; libraries speak up only when something is wrong."""
+    logging.basicConfig(level=logging.WARNING, format=_LOG_FORMAT, stream=sys.stderr)
+    for package in ("credit", "feature_repo", "training", "serving", "monitoring"):
+        logging.getLogger(package).setLevel(logging.INFO)
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
