@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -27,7 +28,7 @@ class RedisProcess:
     @property
     def url(self) -> str:
         """Address with the password, if any."""
-        user = f":{self.password}@" if self.password else ""
+        user = f":{quote(self.password, safe='')}@" if self.password else ""
         return f"redis://{user}127.0.0.1:{self.port}/0"
 
     def client(self) -> redis.Redis:
@@ -98,8 +99,8 @@ class RedisProcess:
 def redis_server(folder: Path, password: str | None = None) -> Iterator[RedisProcess]:
     """A running server on a free port; ended when the block ends."""
     server = RedisProcess(folder, password)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

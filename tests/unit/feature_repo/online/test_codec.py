@@ -1,20 +1,19 @@
 """Packed rows: what goes in comes out, and what was altered does not."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed_rows import AS_OF, BUILT, CLIENT, pack, spec_of_types
 
 from credit.errors import CodecError, FeatureError
 from credit.schemas.features import ValueType, ViewColumn, ViewSpec, ViewStatus
 from feature_repo.online.codec import Rows, Value, decode_batch, decode_row, encode_rows
-from feature_repo.online.layout import BLOCK_TYPES, layout_of
+from feature_repo.online.layout import RESIDUE, layout_of
 
-CLIENT, AS_OF, BUILT = 100_002, 1_700_000_000_000_001, 1_760_000_000_000_002
 TYPES: tuple[ValueType, ...] = ("float32", "float64", "int32", "int64", "bool", "string", "unix_timestamp")
 
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -26,41 +25,6 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "string": st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=12),
     "unix_timestamp": st.integers(-(2**40), 2**40),
 }
-
-
-def spec_of_types(types: Sequence[ValueType], ttl_seconds: int = 60, name: str = "view") -> ViewSpec:
-    columns = tuple(ViewColumn(name=f"f{index}", type=kind) for index, kind in enumerate(types))
-    return ViewSpec(name=name, columns=columns, ttl_seconds=ttl_seconds)
-
-
-def pack(
-    spec: ViewSpec,
-    rows: Sequence[Sequence[Value]],
-    clients: Sequence[int] | None = None,
-    as_of: int = AS_OF,
-    built: int = BUILT,
-) -> list[bytes]:
-    """Rows of plain Python values, None for null."""
-    columns = {column.name: [row[index] for row in rows] for index, column in enumerate(spec.columns)}
-    types = {column.name: column.type for column in spec.columns}
-    size = len(rows)
-    return encode_rows(
-        layout_of(spec),
-        Rows(
-            client_ids=np.array(clients or range(CLIENT, CLIENT + size), dtype=np.int64),
-            as_of_us=np.full(size, as_of),
-            built_us=np.full(size, built),
-            numeric={
-                name: np.array([value or 0 for value in columns[name]], dtype=BLOCK_TYPES[types[name]])
-                for name in spec.numeric
-            },
-            strings={
-                name: [value.encode() if isinstance(value, str) else None for value in columns[name]]
-                for name in spec.strings
-            },
-            nulls={name: np.array([value is None for value in columns[name]]) for name in spec.numeric},
-        ),
-    )
 
 
 @st.composite
@@ -134,8 +98,6 @@ def assert_refused(spec: ViewSpec, raw: bytes) -> None:
 
 
 def test_no_bytes_are_refused_even_where_they_fit_the_checksum() -> None:
-    from feature_repo.online.layout import RESIDUE
-
     with pytest.raises(CodecError):
         decode_batch(layout_of(spec_of_types(["int32"])), [RESIDUE], [b""], BUILT)
 
