@@ -8,6 +8,7 @@ from credit.schemas.features import ContractFeature, FeatureContract, ViewColumn
 
 CONTRACT = small_contract()
 ENCODER = MatrixEncoder(CONTRACT)
+WHOLE = {field: getattr(CONTRACT, field) for field in FeatureContract.model_fields}
 
 
 def column(matrix, name):
@@ -88,7 +89,7 @@ def test_a_view_of_another_layout_is_refused_and_never_reordered():
 )
 def test_a_contradictory_contract_is_refused(change, complaint):
     with pytest.raises(BundleError, match=complaint):
-        MatrixEncoder(FeatureContract(**(dict(CONTRACT) | change)))
+        MatrixEncoder(FeatureContract(**(WHOLE | change)))
 
 
 def test_request_time_features_need_their_inputs_in_the_views():
