@@ -184,7 +184,6 @@ def draw_card_payments(rng: np.random.Generator, clients: Clients, months: CardM
     amount = np.round(np.maximum(months.balance[index] * _MINIMUM_SHARE * share, 0.045), 3)
     paid_on = due + delay(rng, clients, owner, row)
     version = np.zeros(row.size, dtype=np.int64)
-    payments = Payments(
-        owner, months.previous_id[index], version, number, due, amount, paid_on.astype(np.float64), amount
-    )
-    return split(rng, clients, payments)
+    final = np.ones(row.size, dtype=np.bool_)
+    ids = months.previous_id[index]
+    return split(rng, clients, Payments(owner, ids, version, number, due, amount, paid_on, amount, final))

@@ -11,7 +11,7 @@ from feature_repo.datagen.bureau import bureau_table, draw_credits, later_credit
 from feature_repo.datagen.bureau_balance import draw_balances
 from feature_repo.datagen.cards import card_tables, draw_card_months, draw_card_payments
 from feature_repo.datagen.clients import CHUNK_CLIENTS, Clients, draw_clients
-from feature_repo.datagen.default_process import History, probabilities
+from feature_repo.datagen.default_process import BureauRows, History, probabilities
 from feature_repo.datagen.draws import Bools, Floats, Ints, Labels
 from feature_repo.datagen.instalments import after_t0, before_t0, draw_loan_payments
 from feature_repo.datagen.pos import draw_pos
@@ -53,10 +53,12 @@ def build_chunk(seed: int, chunk: int, clients_total: int) -> Chunk:
     months = draw_card_months(streams.of(4), clients, previous)
     payments = draw_loan_payments(streams.of(5), clients, previous)
     payments = payments.joined(draw_card_payments(streams.of(6), clients, months))
-    pd = probabilities(clients, applications, History(book, previous, payments, months))
+    now = np.zeros(book.owner.size, dtype=np.int64)
+    bureau = bureau_table(clients, book, now, book.before())
+    history = History(BureauRows.of(book, bureau), previous, payments, months)
+    pd = probabilities(clients, applications, history)
     target = (streams.of(7).random(clients.size) < pd).astype(np.int64)
 
-    now = np.zeros(book.owner.size, dtype=np.int64)
     decided = previous_columns(streams.of(8), clients, previous)
     no_days = np.zeros(previous.owner.size, dtype=np.int64)
     horizon = clients.horizon[previous.owner]
@@ -64,7 +66,7 @@ def build_chunk(seed: int, chunk: int, clients_total: int) -> Chunk:
     pos, later_pos = draw_pos(streams.of(10), clients, previous)
     cards, later_cards = card_tables(streams.of(11), clients, months)
     tables = _applications(clients, applications, target) | {
-        "bureau": bureau_table(clients, book, now, book.before()),
+        "bureau": bureau,
         "bureau_balance": balances,
         "previous_application": state_columns(previous, decided, no_days - 1, previous.decided < 0),
         "installments_payments": before_t0(clients, payments),

@@ -6,6 +6,7 @@ the PD is nearly recoverable from the tables; several terms bend or interact, so
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -14,17 +15,49 @@ from feature_repo.datagen.application import Applications
 from feature_repo.datagen.bureau import Credits
 from feature_repo.datagen.cards import CardMonths
 from feature_repo.datagen.clients import Clients
-from feature_repo.datagen.draws import Bools, Floats, Ints, logistic
+from feature_repo.datagen.draws import Bools, Floats, Ints, Labels, logistic
 from feature_repo.datagen.instalments import Payments, known_at_t0
 from feature_repo.datagen.parameters import parameters
 from feature_repo.datagen.previous import APPROVED, REFUSED, Previous
 
 
 @dataclass(frozen=True, slots=True)
+class BureauRows:
+    """Bureau rows as delivered, with the client's position; debt and largest overdue are NaN where missing."""
+
+    owner: Ints
+    opened: Ints
+    active: Bools
+    amount: Floats
+    debt: Floats
+    max_overdue: Floats
+
+    @classmethod
+    def of(cls, book: Credits, table: Mapping[str, Floats | Ints | Labels]) -> Self:
+        """The rows of the delivered table made from `book`."""
+
+        def numbers(name: str) -> Floats:
+            column = table[name]
+            assert not isinstance(column, Labels)
+            return column.astype(np.float64)
+
+        state, past = table["CREDIT_ACTIVE"], book.before()
+        assert isinstance(state, Labels)
+        return cls(
+            owner=book.owner[past],
+            opened=book.opened[past],
+            active=state.codes == state.names.index("Active"),
+            amount=numbers("AMT_CREDIT_SUM"),
+            debt=numbers("AMT_CREDIT_SUM_DEBT"),
+            max_overdue=numbers("AMT_CREDIT_MAX_OVERDUE"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What the chunk's clients have done: the inputs of the history terms."""
 
-    book: Credits
+    bureau: BureauRows
     previous: Previous
     payments: Payments
     card_months: CardMonths
@@ -40,7 +73,7 @@ class Term:
 
 
 #: Log-odds of a client at the centre of every term.
-INTERCEPT = -2.980
+INTERCEPT = -2.966
 TERMS: Mapping[str, Term] = {
     "scores": Term(-0.48, -0.07199, 1.368),
     "weak_scores": Term(0.08, 0.3444, 0.671),
@@ -64,25 +97,24 @@ TERMS: Mapping[str, Term] = {
     "document_3": Term(0.03, 0.7261, 0.446),
     "circle": Term(0.04, 0.1444, 0.4397),
     "no_record": Term(0.05, 0.1429, 0.35),
-    "debt_ratio": Term(0.09, 0.3988, 0.3756),
+    "debt_ratio": Term(0.09, 0.3504, 0.3639),
     "credit_age": Term(-0.11, 3.16, 1.348),
     "recent_credits": Term(0.06, 0.825, 1.216),
-    "open_share": Term(0.07, 0.3692, 0.268),
-    "ever_overdue": Term(0.06, 0.8906, 1.05),
+    "open_share": Term(0.07, 0.3649, 0.2669),
+    "ever_overdue": Term(0.08, 0.3336, 0.5991),
     "refused_share": Term(0.13, 0.102, 0.1483),
     "recent_refusals": Term(0.05, 0.5028, 0.8459),
     "approved_share": Term(-0.04, 0.7074, 0.2384),
-    "late_share": Term(0.08, 0.1868, 0.1852),
-    "recent_late_share": Term(0.07, 0.04569, 0.09348),
-    "part_share": Term(0.08, 0.07688, 0.1082),
-    "days_ahead": Term(-0.05, 6.608, 2.978),
+    "late_share": Term(0.11, 0.1877, 0.1856),
+    "recent_late_share": Term(0.08, 0.04599, 0.09324),
+    "days_ahead": Term(-0.05, 6.591, 2.975),
     "atm_count": Term(0.09, 0.09838, 0.3195),
     "utilisation": Term(0.06, 0.2512, 0.198),
-    "weak_and_late": Term(0.14, 0.08855, 0.7477),
-    "debt_and_burden": Term(0.26, -0.03428, 0.8769),
+    "weak_and_late": Term(0.14, 0.08944, 0.7497),
+    "debt_and_burden": Term(0.26, -0.0313, 0.8763),
     "refused_and_new": Term(0.18, 0.003997, 0.8551),
-    "deep_debt": Term(0.12, 0.05089, 0.0921),
-    "late_and_open": Term(0.18, 0.01544, 0.9156),
+    "deep_debt": Term(0.12, 0.04093, 0.08479),
+    "late_and_open": Term(0.18, 0.01508, 0.9148),
 }
 
 
@@ -195,28 +227,25 @@ def label_effects(applications: Applications) -> Floats:
 def history_statistics(clients: Clients, history: History) -> dict[str, Floats]:
     """Statistics of the realised histories as the tables show them at T0."""
     return (
-        _bureau_statistics(clients, history.book)
+        _bureau_statistics(clients, history.bureau)
         | _previous_statistics(clients, history.previous)
         | _payment_statistics(clients, history.payments)
         | _card_statistics(clients, history.card_months)
     )
 
 
-def _bureau_statistics(clients: Clients, book: Credits) -> dict[str, Floats]:
-    n, past = clients.size, book.before()
-    active = past & (book.closed > 0)
-    count, open_count = _sum(n, book.owner, past), _sum(n, book.owner, active)
-    sums = _sum(n, book.owner, active * book.amount)
-    debts = _sum(n, book.owner, active * book.amount * book.debt_ratio)
-    mean_age = _sum(n, book.owner, past * -book.opened / 365.25) / np.maximum(count, 1)
-    recent = _sum(n, book.owner, past & (book.opened > -365))
+def _bureau_statistics(clients: Clients, rows: BureauRows) -> dict[str, Floats]:
+    n, owner, active = clients.size, rows.owner, rows.active
+    count, open_count = np.bincount(owner, minlength=n), _sum(n, owner, active)
+    sums, debts = _sum(n, owner, active * rows.amount), _sum(n, owner, active * np.nan_to_num(rows.debt))
+    mean_age = _sum(n, owner, -rows.opened / 365.25) / np.maximum(count, 1)
     return {
         "no_record": (count == 0).astype(np.float64),
         "debt_ratio": np.where(sums > 0, debts / np.maximum(sums, 1), 0.0).clip(0, 1.2),
         "credit_age": np.where(count > 0, mean_age, 3.15),
-        "recent_credits": np.minimum(recent, 5.0),
+        "recent_credits": np.minimum(_sum(n, owner, rows.opened > -365), 5.0),
         "open_share": np.where(count > 0, open_count / np.maximum(count, 1), 0.37),
-        "ever_overdue": np.minimum(_sum(n, book.owner, past & (book.past_overdue > 0)), 3.0),
+        "ever_overdue": np.minimum(_sum(n, owner, rows.max_overdue > 0), 2.0),
     }
 
 
@@ -233,17 +262,15 @@ def _previous_statistics(clients: Clients, previous: Previous) -> dict[str, Floa
 
 
 def _payment_statistics(clients: Clients, payments: Payments) -> dict[str, Floats]:
-    n, past = clients.size, known_at_t0(payments)
+    n, past = clients.size, known_at_t0(payments) & payments.final
     count = _sum(n, payments.owner, past)
     late = past & (payments.paid_on > payments.due)
     recent = past & (payments.due > -365)
-    under = past & (payments.paid < payments.amount - 0.01)
-    ahead = _sum(n, payments.owner, past * np.clip(np.nan_to_num(payments.due - payments.paid_on), -30, 30))
+    days = np.clip(np.nan_to_num(payments.due - payments.paid_on), -30, 30)
     return {
         "late_share": np.sqrt(_sum(n, payments.owner, late) / (count + 3.0)),
         "recent_late_share": _sum(n, payments.owner, late & recent) / (_sum(n, payments.owner, recent) + 2.0),
-        "part_share": _sum(n, payments.owner, under) / (count + 3.0),
-        "days_ahead": np.where(count > 0, ahead / np.maximum(count, 1), 8.0),
+        "days_ahead": np.where(count > 0, _sum(n, payments.owner, past * days) / np.maximum(count, 1), 8.0),
     }
 
 

@@ -1,6 +1,6 @@
 """Instalments of loans and cards, paid early, on the day, late, in parts or not at all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +19,10 @@ _EARLY_DAYS = [26.0, 15.0, 9.0, 4.0, 1.0]
 
 @dataclass(frozen=True, slots=True)
 class Payments:
-    """Payment rows, shape (m,); `paid_on` and `paid` are NaN where nothing was ever paid."""
+    """Payment rows, shape (m,).
+
+    `paid_on` and `paid` are NaN where nothing was ever paid; `final` marks the last row of each instalment.
+    """
 
     owner: Ints
     previous_id: Ints
@@ -29,6 +32,7 @@ class Payments:
     amount: Floats
     paid_on: Floats
     paid: Floats
+    final: Bools
 
     def take(self, rows: Ints | Bools) -> "Payments":
         """The chosen rows."""
@@ -54,7 +58,9 @@ def draw_loan_payments(rng: np.random.Generator, clients: Clients, previous: Pre
     version = np.where(changed[row] & (position > previous.payments[loan] // 2), 2, 1)
     kept = due >= -HISTORY_DAYS
     payments = _pay(rng, clients, previous.owner[loan], row, due, amount)
-    table = Payments(previous.owner[loan], previous.ids[loan], version, position + 1, due, amount, *payments).take(kept)
+    table = Payments(
+        previous.owner[loan], previous.ids[loan], version, position + 1, due, amount, *payments, kept
+    ).take(kept)
     return split(rng, clients, table)
 
 
@@ -90,27 +96,8 @@ def split(rng: np.random.Generator, clients: Clients, payments: Payments) -> Pay
     rows = parted.nonzero()[0]
     second = payments.take(rows)
     gap = np.round(rng.exponential(2.5, rows.size))
-    rest = np.round(second.paid - first[rows], 3)
-    after = Payments(
-        second.owner,
-        second.previous_id,
-        second.version,
-        second.number,
-        second.due,
-        second.amount,
-        second.paid_on + gap,
-        rest,
-    )
-    whole = Payments(
-        payments.owner,
-        payments.previous_id,
-        payments.version,
-        payments.number,
-        payments.due,
-        payments.amount,
-        payments.paid_on,
-        paid,
-    )
+    after = replace(second, paid_on=second.paid_on + gap, paid=np.round(second.paid - first[rows], 3))
+    whole = replace(payments, paid=paid, final=~parted)
     return whole.joined(after)
 
 
