@@ -124,7 +124,7 @@ def after_t0(rng: np.random.Generator, clients: Clients, payments: Payments, tar
     paid_on = np.maximum(part.paid_on + late, 1.0)
     horizon = clients.horizon[part.owner]
     never = np.isnan(part.paid) | (paid_on > horizon)
-    moved = Payments(part.owner, part.previous_id, part.version, part.number, part.due, part.amount, paid_on, part.paid)
+    moved = replace(part, paid_on=paid_on)
     kept = (part.due <= horizon) & ~(never & ((part.due < 0) | ~_first_rows(moved)))
     return payment_table(clients, moved.take(kept), never[kept])
 
