@@ -1,14 +1,11 @@
 """Monthly states of bureau credits, with some credits that no bureau row explains (as in the delivered files)."""
 
-from typing import TypeAlias
-
 import numpy as np
 
 from feature_repo.datagen.bureau import BUREAU_ID_BLOCK, FIRST_BUREAU_ID, Credits
 from feature_repo.datagen.clients import HISTORY_MONTHS, Clients
-from feature_repo.datagen.draws import Bools, Floats, Ints, Labels, expand, logistic
-
-Column: TypeAlias = "Floats | Ints | Labels"
+from feature_repo.datagen.columns import Bools, Column, Ints, Labels, stacked
+from feature_repo.datagen.draws import expand, logistic
 
 _STATUS = ("C", "0", "X", "1", "2", "3", "4", "5")
 _CLOSED, _PAID, _UNKNOWN = 0, 1, 2
@@ -42,7 +39,7 @@ def draw_balances(
     table = _table(ids, month, status, past)
     unexplained = _unexplained(rng, table, book, part, chunk)
     later = _table(ids, month, status, ~past)
-    return {name: _join(table[name], unexplained[name]) for name in table}, later
+    return stacked(table, unexplained), later
 
 
 def _statuses(rng: np.random.Generator, clients: Clients, book: Credits, part: Ints, rows: Ints, month: Ints) -> Ints:
@@ -87,12 +84,3 @@ def _unexplained(
         "MONTHS_BALANCE": month[hit],
         "STATUS": status.take(hit),
     }
-
-
-def _join(first: Column, second: Column) -> Column:
-    if isinstance(first, Labels):
-        assert isinstance(second, Labels)
-        return Labels(np.concatenate([first.codes, second.codes]), first.names)
-    assert not isinstance(second, Labels)
-    joined: Floats | Ints = np.concatenate([first, second])
-    return joined

@@ -1,26 +1,14 @@
 """Monthly card balances and the card's instalments (schedule version 0)."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
 from feature_repo.datagen.clients import HISTORY_DAYS, HISTORY_MONTHS, Clients
-from feature_repo.datagen.draws import (
-    Bools,
-    Floats,
-    Ints,
-    Labels,
-    expand,
-    from_quantiles,
-    masked,
-    negative_binomial,
-    upper_tail,
-)
+from feature_repo.datagen.columns import Bools, Column, Floats, Ints, Labels, masked, rows_where
+from feature_repo.datagen.draws import expand, from_quantiles, negative_binomial, upper_tail
 from feature_repo.datagen.instalments import Payments, delay, split
 from feature_repo.datagen.previous import Previous
-
-Column: TypeAlias = "Floats | Ints | Labels"
 
 #: Balance over limit of a card month, as quantiles (half of the months carry no balance).
 _UTILISATION = [-0.02, 0.0, 0.0, 0.0, 0.0, 0.0, 0.861, 1.003, 1.03, 1.071, 1.3]
@@ -153,17 +141,13 @@ def card_tables(
         "SK_DPD_DEF": np.where(dpd < 8, np.minimum(dpd, 1), 0),
     }
     past = months.month < 0
-    return _rows(table, past), _rows(table, ~past)
+    return rows_where(table, past), rows_where(table, ~past)
 
 
 def _before(used: Bools, row: Ints) -> Ints:
     """Months with a balance on earlier cards, for each card month."""
     totals = np.bincount(row, weights=used) if row.size else np.zeros(0)
     return (np.cumsum(totals) - totals).astype(np.int64)[row]
-
-
-def _rows(table: dict[str, Column], chosen: Bools) -> dict[str, Column]:
-    return {name: c.take(chosen) if isinstance(c, Labels) else c[chosen] for name, c in table.items()}
 
 
 def draw_card_payments(rng: np.random.Generator, clients: Clients, months: CardMonths) -> Payments:

@@ -2,23 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
 from feature_repo.datagen.application import Applications, draw_applications
-from feature_repo.datagen.bureau import bureau_table, draw_credits, later_credits
+from feature_repo.datagen.bureau import draw_credits
 from feature_repo.datagen.bureau_balance import draw_balances
+from feature_repo.datagen.bureau_table import bureau_table, later_credits
 from feature_repo.datagen.cards import card_tables, draw_card_months, draw_card_payments
 from feature_repo.datagen.clients import CHUNK_CLIENTS, Clients, draw_clients
-from feature_repo.datagen.default_process import BureauRows, History, probabilities
-from feature_repo.datagen.draws import Bools, Floats, Ints, Labels
+from feature_repo.datagen.columns import Ints, Table, rows_where
+from feature_repo.datagen.default_process import probabilities
+from feature_repo.datagen.history_statistics import BureauRows, History
 from feature_repo.datagen.instalments import after_t0, before_t0, draw_loan_payments
 from feature_repo.datagen.pos import draw_pos
 from feature_repo.datagen.previous import draw_previous
 from feature_repo.datagen.previous_table import changed_after_t0, previous_columns, state_columns
-
-Table: TypeAlias = Mapping[str, "Floats | Ints | Labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +86,6 @@ def build_chunk(seed: int, chunk: int, clients_total: int) -> Chunk:
 def _applications(clients: Clients, applications: Applications, target: Ints) -> dict[str, Table]:
     columns = {**applications.columns, "TARGET": target}
     return {
-        "application_train": _rows(columns, ~clients.test),
-        "application_test": _rows({k: v for k, v in columns.items() if k != "TARGET"}, clients.test),
+        "application_train": rows_where(columns, ~clients.test),
+        "application_test": rows_where({k: v for k, v in columns.items() if k != "TARGET"}, clients.test),
     }
-
-
-def _rows(table: Table, chosen: Bools) -> Table:
-    return {name: c.take(chosen) if isinstance(c, Labels) else c[chosen] for name, c in table.items()}

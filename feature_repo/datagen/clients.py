@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from credit.clock import WEEKDAYS, Calendar, application_times
-from feature_repo.datagen.draws import Bools, Floats, Ints, from_quantiles, pick
+from feature_repo.datagen.columns import Bools, Floats, Ints
+from feature_repo.datagen.draws import from_quantiles, pick
 from feature_repo.datagen.parameters import CLIENTS_TEST, CLIENTS_TOTAL, parameters
 
 FIRST_CLIENT_ID = 100_001

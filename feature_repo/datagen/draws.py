@@ -1,15 +1,10 @@
-"""Vectorised draws: marginals from quantiles or shares, counts, labels, ragged rows."""
+"""Vectorised draws: marginals from quantiles or shares, counts, ids, ragged rows."""
 
-from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.floating[Any]]
-Ints: TypeAlias = NDArray[np.int64]
-Bools: TypeAlias = NDArray[np.bool_]
+from feature_repo.datagen.columns import Floats, Ints
 
 #: Amounts of the portfolio are multiples of this unit (its currency is scaled).
 AMOUNT_UNIT = 4.5
@@ -18,18 +13,6 @@ _NORMAL = NormalDist()
 #: placed where a portfolio of some 100,000 rows ends.
 _LONG = np.array([-4.3, *(_NORMAL.inv_cdf(q) for q in (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)), 4.3])
 _SHORT = np.array([_NORMAL.inv_cdf(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95)])
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """A text column: codes into `names`; code -1 is missing."""
-
-    codes: Ints
-    names: tuple[str, ...]
-
-    def take(self, rows: Ints | Bools) -> "Labels":
-        """The column of the chosen rows."""
-        return Labels(self.codes[rows], self.names)
 
 
 def from_quantiles(z: Floats, points: Floats | list[float]) -> Floats:
@@ -56,7 +39,8 @@ def pick_rows(rng: np.random.Generator, weights: Floats) -> Ints:
     """One code per row of `weights` (n, k), drawn in proportion to the row's weights."""
     cumulative = np.cumsum(weights, axis=1)
     level = rng.random(weights.shape[0]) * cumulative[:, -1]
-    return (level[:, None] >= cumulative).sum(axis=1).astype(np.int64)
+    codes: Ints = (level[:, None] >= cumulative).sum(axis=1).astype(np.int64)
+    return codes
 
 
 def upper_tail(share: float) -> float:
@@ -86,11 +70,6 @@ def to_units(amounts: Floats, unit: float = AMOUNT_UNIT) -> Floats:
     """Amounts rounded to multiples of `unit`."""
     rounded: Floats = np.round(amounts / unit) * unit
     return rounded
-
-
-def masked(values: Floats | Ints, missing: Bools) -> Floats:
-    """The values as floats with NaN where missing."""
-    return np.where(missing, np.nan, values.astype(np.float64))
 
 
 def unique_ids(rng: np.random.Generator, first: int, block: int, size: int) -> Ints:

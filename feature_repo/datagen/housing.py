@@ -1,14 +1,11 @@
 """The housing block: 14 building attributes in three variants each, missing together, driven by one quality factor."""
 
-from typing import TypeAlias
-
 import numpy as np
 
 from feature_repo.datagen.clients import Clients
-from feature_repo.datagen.draws import Floats, Labels, from_quantiles, from_shares, masked, upper_tail
+from feature_repo.datagen.columns import Column, Floats, Labels, masked
+from feature_repo.datagen.draws import from_quantiles, from_shares, upper_tail
 from feature_repo.datagen.parameters import parameters
-
-Column: TypeAlias = "Floats | Labels"
 
 ATTRIBUTES = (
     "APARTMENTS",

@@ -1,15 +1,13 @@
 """Instalments of loans and cards, paid early, on the day, late, in parts or not at all."""
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
 from feature_repo.datagen.clients import HISTORY_DAYS, Clients
-from feature_repo.datagen.draws import Bools, Floats, Ints, Labels, expand, from_quantiles, upper_tail
+from feature_repo.datagen.columns import Bools, Column, Floats, Ints
+from feature_repo.datagen.draws import expand, from_quantiles, upper_tail
 from feature_repo.datagen.previous import Previous
-
-Column: TypeAlias = "Floats | Ints | Labels"
 
 _LATE, _ON_DAY = 0.087, 0.233
 #: Share of instalments paid in two parts (10 % of rows are underpaid, 5 % of rows are second parts).

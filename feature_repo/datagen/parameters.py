@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from feature_repo.datagen.draws import Floats
+from feature_repo.datagen.columns import Floats
 
 #: Rows and clients of the delivered tables, full size (public figures of the Home Credit competition).
 CLIENTS_TRAIN, CLIENTS_TEST = 307_511, 48_744

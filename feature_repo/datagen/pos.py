@@ -1,14 +1,11 @@
 """Monthly balances of consumer and cash loans."""
 
-from typing import TypeAlias
-
 import numpy as np
 
 from feature_repo.datagen.clients import HISTORY_MONTHS, Clients
-from feature_repo.datagen.draws import Bools, Floats, Ints, Labels, expand, masked, upper_tail
+from feature_repo.datagen.columns import Bools, Column, Ints, Labels, masked, rows_where
+from feature_repo.datagen.draws import expand, upper_tail
 from feature_repo.datagen.previous import Previous
-
-Column: TypeAlias = "Floats | Ints | Labels"
 
 _STATUSES = ("Active", "Completed", "Signed", "Returned to the store", "Approved", "Demand")
 _DPD, _DPD_DEF = 0.0326, 0.0115
@@ -44,11 +41,6 @@ def draw_pos(
         "SK_DPD_DEF": dpd_def,
     }
     return rows_where(table, month < 0), rows_where(table, month >= 0)
-
-
-def rows_where(table: dict[str, Column], chosen: Bools) -> dict[str, Column]:
-    """The chosen rows of every column."""
-    return {name: c.take(chosen) if isinstance(c, Labels) else c[chosen] for name, c in table.items()}
 
 
 def _instalments_passed(clients: Clients, previous: Previous, loan: Ints, month: Ints) -> Ints:

@@ -6,10 +6,8 @@ import numpy as np
 
 from feature_repo.datagen.application import Applications
 from feature_repo.datagen.clients import HISTORY_DAYS, Clients
+from feature_repo.datagen.columns import Bools, Floats, Ints
 from feature_repo.datagen.draws import (
-    Bools,
-    Floats,
-    Ints,
     expand,
     from_quantiles,
     negative_binomial,

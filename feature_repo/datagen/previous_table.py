@@ -1,17 +1,14 @@
 """previous_application rows as known on a given day."""
 
-from typing import TypeAlias
-
 import numpy as np
 
 from credit.clock import WEEKDAYS
 from credit.schemas.raw import DAYS_SENTINEL
 from feature_repo.datagen.clients import Clients
-from feature_repo.datagen.draws import Bools, Floats, Ints, Labels, from_quantiles, masked, pick
+from feature_repo.datagen.columns import Bools, Column, Ints, Labels, masked, rows_where
+from feature_repo.datagen.draws import from_quantiles, pick
 from feature_repo.datagen.parameters import parameters, shares_of
 from feature_repo.datagen.previous import APPROVED, CANCELED, CASH, CONSUMER, REFUSED, REVOLVING, UNUSED, Previous
-
-Column: TypeAlias = "Floats | Ints | Labels"
 
 _KINDS = ("Consumer loans", "Cash loans", "Revolving loans", "XNA")
 _STATUSES = ("Approved", "Canceled", "Refused", "Unused offer")
@@ -94,7 +91,7 @@ def state_columns(previous: Previous, fixed: dict[str, Column], at: Ints, chosen
     early = np.where(drawing > at, DAYS_SENTINEL, drawing)
     states = {name: masked(np.asarray(column, dtype=np.float64), undated) for name, column in days.items()}
     table = fixed | states | {"DAYS_FIRST_DRAWING": masked(early.astype(np.float64), undated)}
-    return {name: c.take(chosen) if isinstance(c, Labels) else c[chosen] for name, c in table.items()}
+    return rows_where(table, chosen)
 
 
 def changed_after_t0(clients: Clients, previous: Previous) -> Bools:

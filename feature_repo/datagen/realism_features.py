@@ -111,7 +111,7 @@ def labelled_frame(connection: duckdb.DuckDBPyConnection, oracle: Path) -> Frame
         connection.execute(f"CREATE TEMP TABLE h_{name} AS {sql}")
     joins = " ".join(f"LEFT JOIN h_{name} USING (SK_ID_CURR)" for name in _GROUPS)
     sql = f"SELECT *, {_RATIOS} FROM application_train JOIN read_parquet('{oracle}') USING (SK_ID_CURR) {joins}"
-    table: pa.Table = connection.execute(sql + " ORDER BY SK_ID_CURR").to_arrow_table()
+    table: pa.Table = connection.sql(sql + " ORDER BY SK_ID_CURR").to_arrow_table()
     history = frozenset(column for name in _GROUPS for column in _columns(connection, f"h_{name}"))
     return _frame(table, history)
 

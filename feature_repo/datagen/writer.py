@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from credit.schemas.raw import HISTORY_TABLES, RawColumn, raw_tables
-from feature_repo.datagen.chunk import Chunk, Table
-from feature_repo.datagen.draws import Floats, Ints, Labels
+from feature_repo.datagen.chunk import Chunk
+from feature_repo.datagen.columns import Floats, Ints, Labels, Table
 
 _TYPES = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.string()}
 ORACLE_SCHEMA = pa.schema([("SK_ID_CURR", pa.int64()), ("PD", pa.float64())])
