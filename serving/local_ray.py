@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _OBJECT_STORE_BYTES = 100 * 1024**2
 #: Logical CPUs beside the replicas, for Serve's controller and proxy.
 _SPARE_CPUS = 2
+_START_ATTEMPTS = 2
 _LOOK_SECONDS = 5.0
 _ENDING_SECONDS = 5.0
 
@@ -94,6 +95,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # A proxy that is slow to start on a busy machine would be replaced by one that is no faster.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }
 
@@ -104,17 +107,9 @@ def _set_environment(defaults: Mapping[str, str]) -> None:
 
 
 def _start(settings: ServingSettings, folder: Path) -> None:
-    import ray
     from ray import serve
 
-    ray.init(
-        address="local",
-        num_cpus=settings.replicas + _SPARE_CPUS,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        logging_level=logging.WARNING,
-        _temp_dir=str(folder),
-    )
+    _start_ray(settings.replicas + _SPARE_CPUS, folder)
     logging_config = {"enable_access_log": False, "log_level": "WARNING"}
     serve.start(
         proxy_location="HeadOnly",
@@ -127,6 +122,29 @@ def _start(settings: ServingSettings, folder: Path) -> None:
         logging_config=logging_config,
     )
     serve.run(build_app(settings), name="credit-scoring", route_prefix="/", logging_config=logging_config)
+
+
+def _start_ray(cpus: int, folder: Path) -> None:
+    """Start a node of our own; tried again, because Ray gives a busy machine no more than 30 s."""
+    import ray
+
+    for attempts_left in reversed(range(_START_ATTEMPTS)):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                logging_level=logging.WARNING,
+                _temp_dir=str(folder),
+            )
+            return
+        except Exception as error:
+            if not attempts_left:
+                raise
+            log.warning("Ray did not start: %s; trying again", error)
+            ray.shutdown()
+            _end_remaining(str(folder))
 
 
 def _stop(folder: Path) -> None:
