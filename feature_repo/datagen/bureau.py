@@ -85,7 +85,7 @@ def _complete(rng: np.random.Generator, clients: Clients, owner: Ints, opened: I
     card = kind == kinds.index("Credit card")
     discipline = latent["discipline"][owner]
     life = np.where(card, rng.exponential(3_300, m) + 30, duration * _pace(rng, duration))
-    closed = opened + np.maximum(np.round(life), 3.0)
+    closed = opened.astype(np.float64) + np.maximum(np.round(life), 3.0)
     return Credits(
         owner=owner,
         ids=ids,
@@ -121,7 +121,8 @@ def _by_profile(z: Floats, profile: Ints, field: str) -> Floats:
 def _pace(rng: np.random.Generator, duration: Floats) -> Floats:
     """Real against planned duration: most credits end near the plan, long ones much earlier, some run over."""
     shorter = np.minimum((1_000 / np.maximum(duration, 1)) ** 0.9, 1.0)
-    return np.clip(np.exp(rng.normal(-0.04, 0.33, duration.size)) * shorter, 0.05, 2.5)
+    pace: Floats = np.clip(np.exp(rng.normal(-0.04, 0.33, duration.size)) * shorter, 0.05, 2.5)
+    return pace
 
 
 def _planned_end(rng: np.random.Generator, opened: Ints, duration: Floats, card: Bools, closed: Floats) -> Floats:

@@ -60,7 +60,8 @@ def _update_days(book: Credits, part: Ints, now: Ints, closed_on: Floats) -> Int
     lag_points = parameters().bureau["closed_update_lag"]
     lag = np.interp(book.noise[part], [0.05, 0.25, 0.5, 0.75, 0.95], lag_points)
     closed = np.minimum(np.nan_to_num(closed_on) + np.round(lag), now)
-    return np.where(np.isnan(closed_on), active, closed).astype(np.int64)
+    update: Ints = np.where(np.isnan(closed_on), active, closed).astype(np.int64)
+    return update
 
 
 def _missing_flags(book: Credits, part: Ints, state: Ints) -> dict[str, Bools]:

@@ -92,7 +92,8 @@ def interactions(statistics: Mapping[str, Floats]) -> dict[str, Floats]:
 
     def standard(name: str) -> Floats:
         term = TERMS[name]
-        return np.clip((statistics[name] - term.centre) / term.scale, -2, 2)
+        clipped: Floats = np.clip((statistics[name] - term.centre) / term.scale, -2, 2)
+        return clipped
 
     weakness, late = -standard("scores"), standard("late_share")
     return {

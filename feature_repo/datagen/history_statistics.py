@@ -99,15 +99,12 @@ def _payment_statistics(clients: Clients, payments: Payments) -> dict[str, Float
 
 
 def _card_statistics(clients: Clients, months: CardMonths) -> dict[str, Floats]:
-    n, past = clients.size, months.month < 0
+    n, past = clients.size, (months.month < 0).astype(np.float64)
     count = _sum(n, months.owner, past)
-    held = count > 0
-    return {
-        "atm_count": np.where(held, _sum(n, months.owner, past * months.atm_count) / np.maximum(count, 1), 0.0).clip(
-            0, 3
-        ),
-        "utilisation": np.where(held, _sum(n, months.owner, past * months.utilisation) / np.maximum(count, 1), 0.2),
-    }
+    at_least_one = np.maximum(count, 1)
+    atm = _sum(n, months.owner, past * months.atm_count) / at_least_one
+    utilisation = _sum(n, months.owner, past * months.utilisation) / at_least_one
+    return {"atm_count": np.minimum(atm, 3.0), "utilisation": np.where(count > 0, utilisation, 0.2)}
 
 
 def _sum(n: int, owner: Ints, values: Floats | Bools) -> Floats:

@@ -38,6 +38,7 @@ _ORDERED_BY = {
 
 
 def person_columns(rng: np.random.Generator, clients: Clients) -> dict[str, Column]:
+    """Gender, age, family, education, home, car, registration."""
     settings, latent, n = parameters().application, clients.latent, clients.size
     male = latent["male"] > upper_tail(0.3415)
     birth = np.round(from_quantiles(latent["DAYS_BIRTH"], settings.quantiles["DAYS_BIRTH"]))

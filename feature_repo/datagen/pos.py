@@ -49,7 +49,8 @@ def _instalments_passed(clients: Clients, previous: Previous, loan: Ints, month:
     following = (clients.month_zero[owner] + month + 1).astype("datetime64[M]").astype("datetime64[D]")
     month_end = following.astype(np.int64) - 1 - clients.day_zero[owner]
     passed = (month_end - previous.first_due[loan]) // 30 + 1
-    return np.clip(passed, 0, previous.payments[loan])
+    clipped: Ints = np.clip(passed, 0, previous.payments[loan])
+    return clipped
 
 
 def _statuses(rng: np.random.Generator, month: Ints, signed: Ints, done: Bools) -> Ints:

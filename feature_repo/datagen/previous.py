@@ -62,11 +62,11 @@ class Previous:
 
     def loans(self) -> Ints:
         """Positions of approved consumer and cash loans with a schedule."""
-        return ((self.status == APPROVED) & (self.kind != REVOLVING) & (self.payments > 0)).nonzero()[0]
+        return np.flatnonzero((self.status == APPROVED) & (self.kind != REVOLVING) & (self.payments > 0))
 
     def cards(self) -> Ints:
         """Positions of issued cards: at most one per client."""
-        return ((self.status == APPROVED) & (self.kind == REVOLVING)).nonzero()[0]
+        return np.flatnonzero((self.status == APPROVED) & (self.kind == REVOLVING))
 
     def last_due(self) -> Ints:
         """Day of the last instalment."""

@@ -44,7 +44,7 @@ def previous_columns(rng: np.random.Generator, clients: Clients, previous: Previ
     rate = np.where(previous.goods > 0, previous.down / np.maximum(previous.goods, 1), 0.0)
     privileged = rng.random(n) < 0.0036
     asked = np.where(zero, 0.0, previous.asked)
-    return {
+    columns: dict[str, Column] = {
         "SK_ID_PREV": previous.ids,
         "SK_ID_CURR": clients.ids[previous.owner],
         "NAME_CONTRACT_TYPE": Labels(np.where(rng.random(n) < 2e-4, 3, kind), _KINDS),
@@ -68,7 +68,8 @@ def previous_columns(rng: np.random.Generator, clients: Clients, previous: Previ
             (rng.random(n) < 0.324).astype(np.int64), ~((status == APPROVED) & _dated(previous))
         ),
         "DAYS_FIRST_DRAWING": np.where(kind == REVOLVING, previous.decided + 30.0, float(DAYS_SENTINEL)),
-    } | _labels(rng, previous, canceled_cash)
+    }
+    return columns | _labels(rng, previous, canceled_cash)
 
 
 def state_columns(previous: Previous, fixed: dict[str, Column], at: Ints, chosen: Bools) -> dict[str, Column]:
@@ -102,11 +103,13 @@ def changed_after_t0(clients: Clients, previous: Previous) -> Bools:
         ((previous.last_due() > 0) & (previous.last_due() <= horizon))
         | ((previous.ended > 0) & (previous.ended <= horizon))
     )
-    return ended | (previous.decided > 0)
+    changed: Bools = ended | (previous.decided > 0)
+    return changed
 
 
 def _dated(previous: Previous) -> Bools:
-    return (previous.payments > 0) | (previous.kind == REVOLVING)
+    dated: Bools = (previous.payments > 0) | (previous.kind == REVOLVING)
+    return dated
 
 
 def _weekday(rng: np.random.Generator, clients: Clients, previous: Previous) -> Labels:
