@@ -99,6 +99,10 @@ def ingest(source_folder: Path, out: Path, options: Options) -> Outcome:
         except (duckdb.Error, OSError) as error:
             advice = "if memory or disk ran out, give more (--memory-gib, a larger disk for the output), then run again"
             raise StepError(f"ingestion stopped, nothing was written: {error}\n{advice}") from error
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():  # how DuckDB passes on Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         (staged / META_FILE).write_text(meta.model_dump_json(indent=1), "utf-8")
     return Outcome(EventStore(out), unchanged=False)
 
