@@ -181,7 +181,7 @@ def _spread(values: NDArray[Any], found: list[int], size: int, absent: float) ->
 def _broken(layout: Layout, client_id: int, raw: bytes) -> CodecError:
     return CodecError(
         f"client {client_id}, view {layout.spec.name}: the stored row is truncated or altered "
-        f"({len(raw)} bytes, checksum does not fit); materialise the view again"
+        f"({len(raw)} bytes, checksum does not fit); delete the key and materialise the view again"
     )
 
 

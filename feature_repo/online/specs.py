@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple, cast
 
-from feast import FeatureView
+from feast import FeatureView, Field
 from feast.base_feature_view import BaseFeatureView
 from feast.types import Bool, FeastType, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
@@ -24,6 +24,7 @@ FEAST_TYPES: Final[dict[ValueType, FeastType]] = {
     "string": String,
     "unix_timestamp": UnixTimestamp,
 }
+_VALUE_TYPES: Final[dict[FeastType, ValueType]] = {feast: ours for ours, feast in FEAST_TYPES.items()}
 #: Field of Feast's protobuf value that holds each type.
 PROTO_FIELDS: Final[dict[ValueType, str]] = {
     "float32": "float_val",
@@ -75,9 +76,10 @@ def times_of(view: FeatureView) -> TimeColumns:
     return TimeColumns(source.timestamp_field, source.created_timestamp_column or None)
 
 
-def _value_type(view: str, field: object) -> ValueType:
-    name, dtype = getattr(field, "name", ""), getattr(field, "dtype", None)
-    for value_type, feast_type in FEAST_TYPES.items():
-        if dtype == feast_type:
-            return value_type
-    raise FeatureError(f"view {view}, {name}: the packed online store cannot hold {dtype}; it holds {[*FEAST_TYPES]}")
+def _value_type(view: str, field: Field) -> ValueType:
+    try:
+        return _VALUE_TYPES[field.dtype]
+    except (KeyError, TypeError):
+        raise FeatureError(
+            f"view {view}, {field.name}: the packed online store cannot hold {field.dtype}; it holds {[*FEAST_TYPES]}"
+        ) from None

@@ -5,7 +5,7 @@ Feast loads it by dotted name from feature_store.yaml (its documented extension 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,11 +20,10 @@ from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import SecretStr, field_validator
 
-from credit.schemas.features import ViewSpec
 from feature_repo.online.arrow import rows_of_table
-from feature_repo.online.codec import Rows, decode_row
+from feature_repo.online.codec import decode_row
 from feature_repo.online.connection import RedisSettings, connection_pool, given
-from feature_repo.online.layout import layout_of
+from feature_repo.online.layout import Layout, layout_of
 from feature_repo.online.protobuf import ProtoRow, client_id_of, protobuf_of_row, rows_of_protobuf
 from feature_repo.online.reader import system_now_us
 from feature_repo.online.specs import JOIN_KEY, spec_of, times_of
@@ -81,7 +80,10 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
 class PackedRedisOnlineStore(OnlineStore):
     """Feast's `OnlineStore` over packed rows."""
 
-    _writer: PackedWriter | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer: PackedWriter | None = None
+        self._layouts: dict[Hashable, Layout] = {}
 
     @property
     def async_supported(self) -> SupportedAsyncMethods:
@@ -96,8 +98,8 @@ class PackedRedisOnlineStore(OnlineStore):
         progress: Callable[[int], Any] | None,
     ) -> None:
         """Write Feast's protobuf rows: push, and engines other than ours."""
-        spec = spec_of(table)
-        self._write(config, spec, rows_of_protobuf(spec, data, system_now_us()))
+        layout = self._layout(table)
+        self._connected(config).write(layout, rows_of_protobuf(layout.spec, data, system_now_us()))
         if progress is not None:
             progress(len(data))
 
@@ -113,9 +115,9 @@ class PackedRedisOnlineStore(OnlineStore):
 
     def write_arrow(self, config: RepoConfig, table: FeatureView, rows: pa.Table) -> None:
         """Write the rows of an Arrow table with the columns of the view's batch source: no value becomes an object."""
-        spec, times = spec_of(table), times_of(table)
-        packed = rows_of_table(spec, rows, JOIN_KEY, times.event, times.created, system_now_us())
-        self._write(config, spec, packed)
+        layout, times = self._layout(table), times_of(table)
+        packed = rows_of_table(layout.spec, rows, JOIN_KEY, times.event, times.created, system_now_us())
+        self._connected(config).write(layout, packed)
 
     def online_read(
         self,
@@ -125,8 +127,8 @@ class PackedRedisOnlineStore(OnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
         """The event timestamp and values per key; (None, None) for an unknown client or a row of another schema."""
-        spec = spec_of(table)
-        layout, features = layout_of(spec), requested_features or [column.name for column in spec.columns]
+        layout = self._layout(table)
+        spec, features = layout.spec, requested_features or [column.name for column in layout.spec.columns]
         client_ids = [client_id_of(key) for key in entity_keys]
         answers: list[ReadRow] = []
         for client_id, raw in zip(client_ids, self._connected(config).read(spec.name, client_ids), strict=True):
@@ -174,8 +176,13 @@ class PackedRedisOnlineStore(OnlineStore):
         """Remove every client of the project."""
         self._connected(config).remove_all()
 
-    def _write(self, config: RepoConfig, spec: ViewSpec, rows: Rows) -> None:
-        self._connected(config).write(layout_of(spec), rows)
+    def _layout(self, table: FeatureView) -> Layout:
+        """The layout of a view, kept: Feast makes a new view object for every read."""
+        key = (table.name, *table.join_keys, *((field.name, field.dtype) for field in table.features))
+        layout = self._layouts.get(key)
+        if layout is None:
+            layout = self._layouts.setdefault(key, layout_of(spec_of(table)))
+        return layout
 
     def _connected(self, config: RepoConfig) -> PackedWriter:
         if self._writer is None:
