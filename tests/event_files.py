@@ -77,7 +77,7 @@ def random_history(draw: Random, client: int = CLIENT, t0: datetime = T0, size: 
 
 
 def _random_credit(draw: Random, client: int, t0: datetime, key: int) -> Iterator[tuple[str, Row]]:
-    opened = 50 * draw.randint(-18, 6)
+    opened = 150 * draw.randint(-6, 2)
     fixed = {"SK_ID_BUREAU": key, "DAYS_CREDIT": opened, "event_ts": day(opened, t0)}
     fixed["CREDIT_TYPE"] = draw.choice(("Credit card", "Consumer credit", "Mortgage"))
     fixed["CREDIT_CURRENCY"] = draw.choice(("currency 1", "currency 1", "currency 2"))
@@ -102,7 +102,7 @@ def _random_credit(draw: Random, client: int, t0: datetime, key: int) -> Iterato
 
 
 def _random_loan(draw: Random, client: int, t0: datetime, key: int) -> Iterator[tuple[str, Row]]:
-    decided, ended = 50 * draw.randint(-18, 4), float(draw.randint(-800, 400))
+    decided, ended = 150 * draw.randint(-6, 1), float(draw.randint(-800, 400))
     status = draw.choice(("Approved", "Approved", "Refused", "Canceled"))
     fixed = {
         "SK_ID_PREV": key,

@@ -10,7 +10,7 @@ from event_files import CLIENT, T0, compute, day, random_history, spine, write_e
 
 NONE = 365_243.0
 CLIENTS = [CLIENT + index for index in range(25)]
-SHIFTS = (-250, 0, 0.3, 180)
+SHIFTS = (-250.4, 0, 0.3, 180)
 
 
 @pytest.fixture(scope="module")

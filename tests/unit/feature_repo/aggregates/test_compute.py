@@ -1,5 +1,7 @@
+from itertools import permutations
 from random import Random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from event_files import CLIENT, T0, compute, day, event, features_of, random_history, spine, write_events
@@ -118,6 +120,20 @@ def test_amounts_of_other_currencies_are_not_added_but_their_ratio_counts(tmp_pa
     features = features_of("bureau", tmp_path, events)
     assert (features["bureau_debt_sum"], features["bureau_credit_count"]) == (10, 2)
     assert features["bureau_debt_ratio_max"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_sums_and_means_are_exact_in_any_order_of_rows(order, tmp_path):
+    """In double precision, these sums depend on the order in their third digit."""
+    debts = [(1e8, 1.0), (0.001, 10_000.0), (-1e8, 1.0)]
+    events = [
+        ("bureau", event("bureau", -9, SK_ID_BUREAU=key, CREDIT_CURRENCY="currency 1", DAYS_CREDIT=-9,
+                         AMT_CREDIT_SUM_DEBT=debts[key][0], AMT_CREDIT_SUM=debts[key][1]))
+        for key in order
+    ]  # fmt: skip
+    features = features_of("bureau", tmp_path, events)
+    assert features["bureau_debt_sum"] == np.float32(0.001)
+    assert features["bureau_debt_ratio_mean"] == np.float32(1e-7 / 3)
 
 
 def test_division_by_zero_nan_and_infinity_are_null(tmp_path):
