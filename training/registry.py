@@ -5,10 +5,10 @@ the signed bundle in the folder `bundle/`.
 """
 
 import json
-import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +27,6 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 from credit.bundle.bundle import Bundle
 from credit.bundle.reader import load_bundle, verify_bundle
 from credit.errors import RegistryError
-
-log = logging.getLogger(__name__)
 
 #: Folder of the bundle among a version's artifacts.
 BUNDLE_FOLDER = "bundle"
@@ -63,7 +61,7 @@ class Registry:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         with self._errors("reach"):
             _make_sqlite_folder(tracking_uri)
-            self._client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+            self._client = _client(tracking_uri)
             self._experiment = self._experiment_id()
 
     def publish(self, bundle_path: Path, bundle: Bundle, extras: "Extras", public_key: Ed25519PublicKey) -> Version:
@@ -248,6 +246,13 @@ def _mlmodel(bundle: Bundle, run_id: str, model_id: str) -> Model:
         signature=ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec("double", "probability")])),
     )
     return model.add_flavor("credit_bundle", data=BUNDLE_FOLDER, format=bundle.manifest.format)
+
+
+def _client(uri: str) -> MlflowClient:
+    with warnings.catch_warnings():
+        # MLflow's SQL models use an option that SQLAlchemy deprecates; nobody here can act on it.
+        warnings.filterwarnings("ignore", message="The ``noload`` loader", category=DeprecationWarning)
+        return MlflowClient(uri, registry_uri=uri)
 
 
 def _make_sqlite_folder(uri: str) -> None:

@@ -1,15 +1,15 @@
 """One training run on a platform folder: wires data, Feast, keys and the registry."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from credit.bundle.keys import PUBLIC_KEY_FILE, load_private_key, make_key_pair
+from credit.bundle.keys import load_private_key
 from credit.platform import Home
 from credit.progress import step
 from training.dataset import load_dataset
 from training.features import feature_source
+from training.keys import signing_key
 from training.pipeline import Trained, train_and_register
 from training.registry import Registry
 from training.settings import TrainingSettings
@@ -37,16 +37,6 @@ def run_training(home: Home, settings: TrainingSettings, sample: int | None = No
         views, source = feature_source(home, settings.feature_service)
         dataset = load_dataset(home, views, source, sample)
     return train_and_register(dataset, settings, private_key, registry, oracle_probabilities(home))
-
-
-def signing_key(home: Home, settings: TrainingSettings) -> Path:
-    """The private key's file: as set, or the platform folder's own pair, made when first needed."""
-    return settings.private_key or make_key_pair(home.keys).private
-
-
-def verifying_key(home: Home, settings: TrainingSettings) -> Path:
-    """The public key's file: as set, or the platform folder's own."""
-    return settings.public_key or home.keys / PUBLIC_KEY_FILE
 
 
 def oracle_probabilities(home: Home) -> Mapping[int, float] | None:

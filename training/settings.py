@@ -43,10 +43,12 @@ class TrainingSettings(BaseSettings):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of the split and of LightGBM.")
     trees: int = Field(default=600, ge=1, le=5_000, description="Most trees; early stopping takes fewer.")
     learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage of each tree.")
-    max_depth: int = Field(default=5, ge=1, le=16, description="Deepest tree; bounds the cost of explanations.")
-    leaves: int = Field(default=16, ge=2, le=1_024, description="Most leaves of a tree.")
+    max_depth: int = Field(default=4, ge=1, le=16, description="Deepest tree; bounds the cost of explanations.")
+    leaves: int = Field(default=12, ge=2, le=1_024, description="Most leaves of a tree.")
     patience: int = Field(default=50, ge=1, description="Trees without a better validation log-loss before stopping.")
-    threads: int = Field(default=2, ge=1, description="Threads of LightGBM; the model does not depend on it.")
+    threads: int = Field(
+        default=2, ge=1, description="Threads of LightGBM on large data; the trees do not depend on it."
+    )
 
     leakage_auc: float = Field(default=0.95, gt=0.5, le=1, description="AUC above which a column counts as leaked.")
     explain_rows: int = Field(default=1_000, ge=1, description="Clients behind the global importance.")

@@ -17,9 +17,6 @@ from training.prepare import prepare
 from training.registry import Registry
 from training.settings import TrainingSettings
 
-# MLflow's SQL models use an option that SQLAlchemy deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):

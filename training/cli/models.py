@@ -30,7 +30,7 @@ def list_versions(as_json: Json = False) -> None:
     for one in versions:
         tags = one["tags"]
         created = one["created"].strftime("%Y-%m-%d %H:%M")
-        window = tags.get("data_window", "").replace("T00:00:00+00:00", "").replace("/", " to ")
+        window = " to ".join(moment[:10] for moment in tags.get("data_window", "").split("/"))
         table.add_row(one["version"], ", ".join(one["aliases"]), created, tags.get("bundle_id", "")[:12], window)
     Console().print(table)
 
@@ -39,8 +39,8 @@ def list_versions(as_json: Json = False) -> None:
 def show(version: Wanted = "champion", as_json: Json = False) -> None:
     """One version: origin, policy, figures and strongest features, from its verified bundle."""
     from credit.bundle.keys import load_public_key
+    from training.keys import verifying_key
     from training.model_card import model_card
-    from training.run import verifying_key
 
     settings = TrainingSettings()
     registry = _registry(settings)
@@ -71,7 +71,7 @@ def verify(
     """Check signature, hashes and structure of a version's bundle."""
     from credit.bundle.keys import load_public_key
     from credit.bundle.reader import load_bundle
-    from training.run import verifying_key
+    from training.keys import verifying_key
 
     settings = TrainingSettings()
     key = load_public_key(verifying_key(Home.current(), settings))
