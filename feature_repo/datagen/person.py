@@ -83,7 +83,7 @@ def work_columns(rng: np.random.Generator, clients: Clients, person: Table) -> d
     settings, latent, n = parameters().application, clients.latent, clients.size
     birth = numbers(person, "DAYS_BIRTH")
     male = latent["male"]
-    retired = (-0.97 * latent["DAYS_BIRTH"] - 0.12 * male + 0.2 * rng.standard_normal(n)) > upper_tail(0.1801)
+    retired = (-0.94 * latent["DAYS_BIRTH"] - 0.116 * male + 0.19 * rng.standard_normal(n)) > upper_tail(0.1801)
     employed = np.round(from_quantiles(latent["DAYS_EMPLOYED"], settings.quantiles["DAYS_EMPLOYED"]))
     employed = np.minimum(np.maximum(employed, birth + 16 * 365), -1)
     income = settings.categories["NAME_INCOME_TYPE"]

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from credit.schemas.raw import DAYS_SENTINEL, raw_tables
 
-_RATIOS = """
-    AMT_CREDIT / AMT_ANNUITY AS credit_to_annuity, AMT_CREDIT / AMT_GOODS_PRICE AS credit_to_goods,
-    AMT_CREDIT / AMT_INCOME_TOTAL AS credit_to_income, AMT_ANNUITY / AMT_INCOME_TOTAL AS annuity_to_income
-"""
+_RATIOS = {
+    "credit_to_annuity": "AMT_CREDIT / AMT_ANNUITY",
+    "credit_to_goods": "AMT_CREDIT / AMT_GOODS_PRICE",
+    "credit_to_income": "AMT_CREDIT / AMT_INCOME_TOTAL",
+    "annuity_to_income": "AMT_ANNUITY / AMT_INCOME_TOTAL",
+}
 _BUREAU = """
 SELECT SK_ID_CURR, count(*) AS b_count, count(*) FILTER (CREDIT_ACTIVE = 'Active') AS b_active,
     avg((CREDIT_ACTIVE = 'Active')::INT) AS b_active_share,
@@ -80,7 +82,10 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Labelled clients: numeric columns as float32 with NaN, texts as codes (-1 missing), the target, the true PD."""
+    """Labelled clients: numeric columns as float32, texts as codes, both with NaN, the target, the true PD.
+
+    `history` names the columns that come from the history tables; the others are the application's and its ratios.
+    """
 
     names: tuple[str, ...]
     values: NDArray[np.float32]
@@ -88,6 +93,10 @@ class Frame:
     history: frozenset[str]
     target: NDArray[np.int64]
     pd: NDArray[np.float64]
+
+    def raw_columns(self) -> list[int]:
+        """Positions of the columns delivered in application_train."""
+        return [number for number in self.columns(history=False) if self.names[number] not in _RATIOS]
 
     def columns(self, *, history: bool) -> list[int]:
         """Positions of the application's columns, with those of the history or without."""
@@ -110,7 +119,8 @@ def labelled_frame(connection: duckdb.DuckDBPyConnection, oracle: Path) -> Frame
     for name, sql in _GROUPS.items():
         connection.execute(f"CREATE TEMP TABLE h_{name} AS {sql}")
     joins = " ".join(f"LEFT JOIN h_{name} USING (SK_ID_CURR)" for name in _GROUPS)
-    sql = f"SELECT *, {_RATIOS} FROM application_train JOIN read_parquet('{oracle}') USING (SK_ID_CURR) {joins}"
+    ratios = ", ".join(f"{sql} AS {name}" for name, sql in _RATIOS.items())
+    sql = f"SELECT *, {ratios} FROM application_train JOIN read_parquet('{oracle}') USING (SK_ID_CURR) {joins}"
     table: pa.Table = connection.sql(sql + " ORDER BY SK_ID_CURR").to_arrow_table()
     history = frozenset(column for name in _GROUPS for column in _columns(connection, f"h_{name}"))
     return _frame(table, history)
@@ -130,7 +140,7 @@ def _frame(table: pa.Table, history: frozenset[str]) -> Frame:
         if pa.types.is_string(column.type):
             categorical.add(name)
             codes = column.combine_chunks().dictionary_encode().indices
-            values[:, number] = codes.fill_null(-1).to_numpy(zero_copy_only=False)
+            values[:, number] = codes.to_numpy(zero_copy_only=False)
         else:
             values[:, number] = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
     values[values == DAYS_SENTINEL] = np.nan

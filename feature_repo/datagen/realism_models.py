@@ -59,14 +59,12 @@ def linear_auc(frame: Frame, columns: list[int]) -> float:
 def column_aucs(frame: Frame) -> dict[str, float]:
     """AUC (or one minus it) of each raw application column alone: numbers as they are, texts by their default rate."""
     found = {}
-    for column in frame.columns(history=False):
+    for column in frame.raw_columns():
         name, values = frame.names[column], frame.values[:, column]
-        if name.islower():  # ratios are not raw columns
-            continue
         present = ~np.isnan(values)
         target, score = frame.target[present], values[present]
         if name in frame.categorical:
-            codes = score.astype(np.int64) + 1
+            codes = score.astype(np.int64)
             rates = np.bincount(codes, target) / np.maximum(np.bincount(codes), 1)
             score = rates[codes].astype(np.float32)
         value = auc(target, score) if target.any() and np.ptp(score) > 0 else 0.5
@@ -85,7 +83,7 @@ def _design_matrix(frame: Frame, columns: list[int]) -> NDArray[np.float32]:
     for column in columns:
         values = frame.values[:, column]
         if frame.names[column] in frame.categorical:
-            codes = values.astype(np.int64) + 1
+            codes = np.nan_to_num(values, nan=-1).astype(np.int64) + 1
             blocks.append(np.eye(codes.max() + 1, dtype=np.float32)[codes])
             continue
         missing = np.isnan(values)
