@@ -6,7 +6,7 @@ import numpy as np
 
 from feature_repo.datagen.clients import HISTORY_DAYS, HISTORY_MONTHS, Clients
 from feature_repo.datagen.columns import Bools, Column, Floats, Ints, Labels, masked, rows_where
-from feature_repo.datagen.draws import expand, from_quantiles, negative_binomial, upper_tail
+from feature_repo.datagen.draws import expand, from_quantiles, negative_binomial, to_units, upper_tail
 from feature_repo.datagen.instalments import Payments, delay, split
 from feature_repo.datagen.previous import Previous
 
@@ -50,22 +50,12 @@ def draw_card_months(rng: np.random.Generator, clients: Clients, previous: Previ
     last = np.where(ends, np.maximum(cut, start), clients.months_ahead[owner])
     row, position = expand(last - start + 1)
     month = start[row] + position
-    limits = (
-        np.round(
-            from_quantiles(
-                0.5 * clients.latent["AMT_INCOME_TOTAL"][owner] + 0.86 * rng.standard_normal(cards.size), _LIMITS
-            )
-            / 45_000
-        )
-        * 45_000
-    )
-    limit = np.maximum(limits, 22_500.0)[row]
+    limit = _limits(rng, clients, owner)[row]
     client = owner[row]
     utilisation = _utilisation(rng, clients, client, row, cards.size)
-    drawn = utilisation > 0.02
-    cash_need = clients.latent["cash_need"][client]
-    atm_count = np.where(drawn, negative_binomial(rng, 0.63 * np.exp(0.8 * cash_need - 0.32), 0.5), 0)
-    pos_count = np.where(drawn & (rng.random(row.size) < 0.2), 1 + rng.poisson(5.5, row.size), 0)
+    atm_count, pos_count = _drawings(rng, clients.latent["cash_need"][client], utilisation > 0)
+    withdrawn = np.minimum(atm_count * np.exp(rng.normal(9.3, 0.8, row.size)), limit)
+    spent = pos_count * np.exp(rng.normal(7.9, 0.9, row.size))
     return CardMonths(
         owner=client,
         previous_id=previous.ids[cards][row],
@@ -73,17 +63,27 @@ def draw_card_months(rng: np.random.Generator, clients: Clients, previous: Previ
         limit=limit,
         utilisation=utilisation,
         balance=np.round(limit * utilisation, 3),
-        atm_count=atm_count.astype(np.int64),
-        pos_count=pos_count.astype(np.int64),
-        atm=np.where(
-            atm_count > 0,
-            np.round(np.minimum(atm_count * np.exp(rng.normal(9.3, 0.8, row.size)), limit) / 450) * 450,
-            0.0,
-        ),
-        pos=np.round(np.where(pos_count > 0, pos_count * np.exp(rng.normal(7.9, 0.9, row.size)), 0.0), 2),
+        atm_count=atm_count,
+        pos_count=pos_count,
+        atm=to_units(withdrawn, 450),
+        pos=np.round(spent, 2),
         row=row,
         position=position,
     )
+
+
+def _limits(rng: np.random.Generator, clients: Clients, owner: Ints) -> Floats:
+    """Credit limit per card: higher with the income, in steps of 45,000."""
+    z = 0.5 * clients.latent["AMT_INCOME_TOTAL"][owner] + 0.86 * rng.standard_normal(owner.size)
+    limits: Floats = np.maximum(to_units(from_quantiles(z, _LIMITS), 45_000), 22_500.0)
+    return limits
+
+
+def _drawings(rng: np.random.Generator, cash_need: Floats, used: Bools) -> tuple[Ints, Ints]:
+    """Cash withdrawals and purchases per month of use."""
+    atm = negative_binomial(rng, 0.63 * np.exp(0.8 * cash_need - 0.32), 0.5)
+    purchases = (rng.random(used.size) < 0.2) * (1 + rng.poisson(5.5, used.size))
+    return np.where(used, atm, 0), np.where(used, purchases, 0)
 
 
 def _utilisation(rng: np.random.Generator, clients: Clients, client: Ints, row: Ints, cards: int) -> Floats:

@@ -49,7 +49,6 @@ class Previous:
     kind: Ints
     status: Ints
     decided: Ints
-    asked: Floats
     credit: Floats
     goods: Floats
     down: Floats
@@ -58,7 +57,6 @@ class Previous:
     payments: Ints
     first_due: Ints
     ended: Floats
-    current: Bools
 
     def loans(self) -> Ints:
         """Positions of approved consumer and cash loans with a schedule."""
@@ -143,36 +141,17 @@ def _future(rng: np.random.Generator, clients: Clients, applications: Applicatio
 def _with_terms(
     rng: np.random.Generator, clients: Clients, applications: Applications, draft: _Draft, ids: Ints
 ) -> Previous:
-    owner, kind, m = draft.owner, draft.kind, draft.owner.size
-    z_income = clients.latent["AMT_INCOME_TOTAL"][owner]
-    size = 0.35 * z_income + 0.2 * clients.latent["appetite"][owner] + 0.9 * rng.standard_normal(m)
-    goods = np.select(
-        [kind == CONSUMER, kind == CASH],
-        [np.exp(11.05 + 0.72 * size), np.exp(12.55 + 0.8 * size)],
-        np.exp(12.0 + 0.6 * size),
-    )
-    goods = np.where(kind == CONSUMER, to_units(goods), np.maximum(to_units(goods, 4_500), 22_500))
-    goods = np.where(draft.current, np.nan_to_num(applications.floats("AMT_GOODS_PRICE")[owner], nan=450_000.0), goods)
-    rate = np.maximum(from_quantiles(rng.standard_normal(m), parameters().previous["down_payment_rate"]), 0)
-    down = np.where(kind == CONSUMER, to_units(goods * np.minimum(rate, 0.9)), 0.0)
-    markup = np.where(rng.random(m) < 0.4, 1.0, 1 + 0.15 * rng.random(m))
-    credit = np.where(kind == REVOLVING, goods, to_units((goods - down) * markup))
-    credit = np.where(draft.current, applications.floats("AMT_CREDIT")[owner], credit)
-    term = _terms(rng, kind)
-    annuity = np.where(kind == REVOLVING, credit / 20, credit * (1 + 0.012 * term) / np.maximum(term, 1))
-    annuity = np.round(to_units(annuity, 0.045), 3)
-    own_annuity = np.nan_to_num(applications.floats("AMT_ANNUITY")[owner], nan=25_000.0)
-    annuity = np.where(draft.current, own_annuity, annuity)
-    term = np.where(draft.current, np.clip(np.round(credit * 1.25 / own_annuity), 6, 60), term).astype(np.int64)
+    goods = _goods_price(rng, clients, applications, draft)
+    down, credit = _credit(rng, applications, draft, goods)
+    annuity, term = _annuity(rng, applications, draft, credit)
     payments, first_due = _schedule(rng, draft, term)
-    ended = first_due + 30.0 * (payments - 1) + np.round(np.exp(rng.normal(1.7, 0.6, m)) + 1)
+    handling = np.round(np.exp(rng.normal(1.7, 0.6, ids.size)) + 1)
     return Previous(
-        owner=owner,
+        owner=draft.owner,
         ids=ids,
-        kind=kind,
+        kind=draft.kind,
         status=draft.status,
         decided=draft.decided,
-        asked=goods,
         credit=credit,
         goods=goods,
         down=down,
@@ -180,9 +159,43 @@ def _with_terms(
         term=term,
         payments=payments,
         first_due=first_due,
-        ended=np.where(payments > 0, ended, np.inf),
-        current=draft.current,
+        ended=np.where(payments > 0, first_due + 30.0 * (payments - 1) + handling, np.inf),
     )
+
+
+def _goods_price(rng: np.random.Generator, clients: Clients, applications: Applications, draft: _Draft) -> Floats:
+    """What the client asked for; the loan applied for at T0 has the form's price."""
+    owner, kind = draft.owner, draft.kind
+    size = 0.35 * clients.latent["AMT_INCOME_TOTAL"][owner] + 0.2 * clients.latent["appetite"][owner]
+    size = size + 0.9 * rng.standard_normal(owner.size)
+    location, scale = np.array([11.05, 12.55, 12.0])[kind], np.array([0.72, 0.8, 0.6])[kind]
+    price = np.exp(location + scale * size)
+    price = np.where(kind == CONSUMER, to_units(price), np.maximum(to_units(price, 4_500), 22_500))
+    form = np.nan_to_num(applications.floats("AMT_GOODS_PRICE")[owner], nan=450_000.0)
+    return np.where(draft.current, form, price)
+
+
+def _credit(
+    rng: np.random.Generator, applications: Applications, draft: _Draft, goods: Floats
+) -> tuple[Floats, Floats]:
+    """Down payment (consumer loans only) and amount lent, with insurance on top for most."""
+    rate = np.maximum(from_quantiles(rng.standard_normal(goods.size), parameters().previous["down_payment_rate"]), 0)
+    down = np.where(draft.kind == CONSUMER, to_units(goods * np.minimum(rate, 0.9)), 0.0)
+    markup = np.where(rng.random(goods.size) < 0.4, 1.0, 1 + 0.15 * rng.random(goods.size))
+    credit = np.where(draft.kind == REVOLVING, goods, to_units((goods - down) * markup))
+    return down, np.where(draft.current, applications.floats("AMT_CREDIT")[draft.owner], credit)
+
+
+def _annuity(
+    rng: np.random.Generator, applications: Applications, draft: _Draft, credit: Floats
+) -> tuple[Floats, Ints]:
+    """Monthly instalment and number of months; a revolving loan has a twentieth and no term."""
+    term = _terms(rng, draft.kind)
+    monthly = np.where(draft.kind == REVOLVING, credit / 20, credit * (1 + 0.012 * term) / np.maximum(term, 1))
+    form = np.nan_to_num(applications.floats("AMT_ANNUITY")[draft.owner], nan=25_000.0)
+    months = np.clip(np.round(credit * 1.25 / form), 6, 60)
+    annuity = np.where(draft.current, form, np.round(to_units(monthly, 0.045), 3))
+    return annuity, np.where(draft.current, months, term).astype(np.int64)
 
 
 def _terms(rng: np.random.Generator, kind: Ints) -> Ints:

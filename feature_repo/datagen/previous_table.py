@@ -43,7 +43,7 @@ def previous_columns(rng: np.random.Generator, clients: Clients, previous: Previ
     no_down = (kind != CONSUMER) & (rng.random(n) < 0.95)
     rate = np.where(previous.goods > 0, previous.down / np.maximum(previous.goods, 1), 0.0)
     privileged = rng.random(n) < 0.0036
-    asked = np.where(zero, 0.0, previous.asked)
+    asked = np.where(zero, 0.0, previous.goods)
     columns: dict[str, Column] = {
         "SK_ID_PREV": previous.ids,
         "SK_ID_CURR": clients.ids[previous.owner],
