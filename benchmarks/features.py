@@ -28,6 +28,7 @@ from feature_repo.catalogue import View, load_catalogue, online_view_specs
 from feature_repo.cli.feast_commands import apply
 from feature_repo.environment import feast_environment
 from feature_repo.online.connection import RedisSettings
+from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
 
 FIRST = 100_001
@@ -84,7 +85,7 @@ def measure(home: Home, feast_port: int, clients: int, feast_clients: int) -> No
     ours = open_store(home)
     theirs = FeatureStore(
         config=RepoConfig(
-            project="credit_scoring",
+            project=PROJECT,
             provider="local",
             registry=str(home.feast_registry),
             offline_store={"type": "duckdb"},
@@ -100,7 +101,7 @@ def measure(home: Home, feast_port: int, clients: int, feast_clients: int) -> No
     their_rate = feast_clients / seconds_of(lambda: materialize(theirs, [spec.name for spec in specs], feast_clients))
     print(f"materialise: ours {our_rate:,.0f} clients/s, Feast's {their_rate:,.0f}: {our_rate / their_rate:.0f} times")
     url = feast_environment(home)["FEATURES_REDIS_URL"]
-    reader = PackedReader(RedisSettings(url=url), "credit_scoring", specs)
+    reader = PackedReader(RedisSettings(url=url), PROJECT, specs)
     names = [f"{spec.name}:{column.name}" for spec in specs for column in spec.columns]
     for count, repeats in ((1, 2000), (100, 200)):
         asked = [list(range(FIRST + start, FIRST + start + count)) for start in range(repeats)]

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from credit.bundle.keys import PUBLIC_KEY_FILE
 from credit.errors import SettingsError
 from credit.platform import Home
+from feature_repo.online.keys import PROJECT
 
 PREFIX = "SERVING_"
 
@@ -45,7 +46,7 @@ class ServingSettings(BaseSettings):
     decision_redis_url: SecretStr | None = Field(
         None, description="Decision log: address of its Redis; the online store's when unset."
     )
-    feature_project: str = Field("credit", min_length=1, description="Feast project whose feature rows are read.")
+    feature_project: str = Field(PROJECT, min_length=1, description="Feast project whose feature rows are read.")
     connect_timeout_seconds: float = Field(0.08, gt=0, description="Longest wait for a new connection to Redis.")
     read_timeout_seconds: float = Field(0.1, gt=0, description="Longest wait for one answer of Redis.")
     decision_stream_limit: int = Field(

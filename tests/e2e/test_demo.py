@@ -18,11 +18,11 @@ from credit.bundle.reader import load_bundle
 from credit.platform import Home
 from credit.schemas.features import ViewBatch, ViewStatus
 from feature_repo.online.connection import RedisSettings
+from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
 
 #: A larger portfolio can be checked by hand: DEMO_CLIENTS=10000 pytest tests/e2e
 CLIENTS = os.environ.get("DEMO_CLIENTS", "1200")
-PROJECT = "credit_scoring"
 
 pytestmark = pytest.mark.timeout(600)
 

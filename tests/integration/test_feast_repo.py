@@ -23,6 +23,7 @@ from credit.platform import Home
 from credit.schemas.features import FeatureReader, ViewBatch, ViewStatus
 from feature_repo.catalogue import load_catalogue, online_view_specs
 from feature_repo.online.connection import RedisSettings
+from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Platform:
         self.redis = redis
 
     def reader(self) -> PackedReader:
-        return PackedReader(RedisSettings(url=self.redis.url), "credit_scoring", SPECS, now_us=lambda: NOW_US)
+        return PackedReader(RedisSettings(url=self.redis.url), PROJECT, SPECS, now_us=lambda: NOW_US)
 
     def store(self) -> "FeatureStore":
         from feature_repo.store import open_store
