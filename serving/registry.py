@@ -95,6 +95,7 @@ class MlflowRegistry:
     def _client(self) -> Any:
         if self._made is None:
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the next look comes soon
             from mlflow import MlflowClient
 
             self._made = MlflowClient(self._tracking_uri, registry_uri=self._tracking_uri)

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from pydantic_settings import BaseSettings
 
+import feature_repo
 from credit.errors import SettingsError
 from serving.settings import ServingSettings, is_loopback
 
@@ -27,6 +30,11 @@ def test_the_decision_log_is_in_the_online_store_unless_told_otherwise():
     apart = ServingSettings.load(redis_url="redis://one:1/0", decision_redis_url="redis://two:2/0")
     assert shared.decision_log_url.get_secret_value() == "redis://one:1/0"
     assert apart.decision_log_url.get_secret_value() == "redis://two:2/0"
+
+
+def test_the_feast_project_is_the_feature_repos_own():
+    configured = (Path(feature_repo.__file__).parent / "feature_store.yaml").read_text("utf-8")
+    assert f"project: {ServingSettings.load().feature_project}\n" in configured
 
 
 def test_authentication_has_no_default(monkeypatch):
