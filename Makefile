@@ -7,7 +7,7 @@ BIN := .venv/bin
 SOURCES := credit feature_repo training serving monitoring
 
 .DEFAULT_GOAL := help
-.PHONY: help check-system setup setup-platform demo down test test-slow lint types contracts fmt docs bench load lock clean
+.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,10 +39,15 @@ lint: setup ## check style, types, import contracts and generated pages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/creditctl features docs --check
+	$(BIN)/python scripts/settings_page.py --check
 
 fmt: setup ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+pages: setup ## generate the reference pages from the code
+	$(BIN)/creditctl features docs
+	$(BIN)/python scripts/settings_page.py
 
 bench: setup ## measure the online path against Feast's own
 	$(BIN)/python -m benchmarks.features

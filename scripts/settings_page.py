@@ -1,0 +1,69 @@
+"""Write `docs/reference/settings.md` from the settings classes; with --check, fail if it is out of date."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from feature_repo.settings import FeatureSettings
+from serving.settings import ServingSettings
+from training.settings import TrainingSettings
+
+PAGE = Path("docs/reference/settings.md")
+CLASSES: tuple[type[BaseSettings], ...] = (FeatureSettings, TrainingSettings, ServingSettings)
+_INTRODUCTION = """# Settings
+
+Settings are environment variables. Each program reads its own prefix and refuses names that it does not know. `creditctl`
+takes defaults from `platform.env` in the platform folder, which is `CREDIT_HOME` (default `.platform`).
+Generated from the settings classes by `make pages`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([_INTRODUCTION, *(line for cls in CLASSES for line in _section(cls))])
+
+
+def _section(cls: type[BaseSettings]) -> Iterator[str]:
+    prefix = str(cls.model_config.get("env_prefix"))
+    yield f"## `{prefix}*`"
+    yield ""
+    yield (cls.__doc__ or "").strip().splitlines()[0]
+    yield ""
+    yield "| variable | default | meaning |"
+    yield "|---|---|---|"
+    for name, field in cls.model_fields.items():
+        yield f"| `{prefix}{name.upper()}` | {_default(field)} | {field.description} |"
+    yield ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "computed; in the platform folder for local files"
+    if field.default is PydanticUndefined:
+        return "must be set"
+    value: Any = field.default
+    if value is None:
+        return "unset"
+    shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return f"`{shown}`"
+
+
+def main() -> int:
+    """Write or check the page."""
+    wanted = page()
+    if "--check" not in sys.argv:
+        PAGE.write_text(wanted, "utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text("utf-8") == wanted:
+        return 0
+    sys.stderr.write(f"{PAGE} is out of date: run `make pages`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
