@@ -1,8 +1,6 @@
 """Feast's `FeatureStore` for a platform folder: the only door to feast for the packages above."""
 
 import os
-import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +15,7 @@ from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import ContractFeature, ValueType, ViewSpec
 from feature_repo.environment import feast_environment
+from feature_repo.feast_output import quiet_feast
 from feature_repo.online.specs import JOIN_KEY, spec_of
 from feature_repo.sources import EVENT_TIMESTAMP
 
@@ -100,7 +99,7 @@ def historical_features(home: Home, spine: pa.Table, service: str) -> pa.Table:
 
 def _joined(store: FeatureStore, service: FeatureService, keys: pa.Table, schema: pa.Schema) -> pa.Table:
     numbered = keys.append_column(_ORDER, pa.array(range(keys.num_rows), pa.int64()))
-    with redirect_stdout(sys.stderr):  # Feast prints notes; standard output is the command's answer
+    with quiet_feast():
         job = store.get_historical_features(entity_df=numbered.to_pandas(), features=service)
         joined: pa.Table = job.to_arrow().sort_by(_ORDER)
     return joined.select(schema.names).cast(schema)

@@ -17,8 +17,8 @@ PAGE = Path("docs/reference/settings.md")
 CLASSES: tuple[type[BaseSettings], ...] = (FeatureSettings, TrainingSettings, ServingSettings)
 _INTRODUCTION = """# Settings
 
-Settings are environment variables. Each program reads its own prefix and refuses names that it does not know. `creditctl`
-takes defaults from `platform.env` in the platform folder, which is `CREDIT_HOME` (default `.platform`).
+Settings are environment variables. Each program reads its own prefix and refuses names that it does not know.
+`creditctl` takes defaults from `platform.env` in the platform folder, which is `CREDIT_HOME` (default `.platform`).
 Generated from the settings classes by `make pages`.
 """
 

@@ -50,7 +50,7 @@ def up(
         typer.echo(json.dumps({"answer": answer, "steps": [asdict(result) for result in runner.results]}))
         return
     request.show(console, base_url, client_id, answer)
-    console.print(_next(base_url, client_id, home), highlight=False)
+    console.print(_next(base_url, client_id, home), highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -40,17 +40,19 @@ def show(console: Console, base_url: str, client_id: int, answer: dict[str, Any]
     console.print(
         f"[bold {colour}]{answer['decision'].upper()}[/bold {colour}]  client {answer['client_id']}: "
         f"probability of default [bold]{answer['probability']:.2%}[/bold], threshold {answer['threshold']:.2%}, "
-        f"risk band {answer['risk_band']}"
+        f"risk band {answer['risk_band']}",
+        soft_wrap=True,
     )
     console.print(
-        f"decision {answer['decision_id']}, model {answer['model']['name']} version {answer['model']['version']}"
+        f"decision {answer['decision_id']}, model {answer['model']['name']} version {answer['model']['version']}",
+        soft_wrap=True,
     )
     console.print(_reasons(answer["reasons"]))
     console.print(_views(answer["features"]))
 
 
 def _reasons(reasons: list[dict[str, Any]]) -> Table:
-    table = Table("reason", "feature", "value", "contribution (log-odds)", title="Reasons", title_justify="left")
+    table = Table("reason", "feature", "value", "log-odds", title="Reasons", title_justify="left")
     for reason in reasons:
         table.add_row(reason["text"], reason["feature"], _value(reason["value"]), f"{reason['contribution']:+.3f}")
     return table

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import redirect_stdout
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from credit.progress import step
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import load_catalogue
 from feature_repo.environment import feast_environment
+from feature_repo.feast_output import quiet_feast
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
@@ -68,7 +68,7 @@ def materialize(
     from feature_repo.materialize import materialize_views  # feast takes seconds to import
 
     started, folder = time.perf_counter(), _home(home)
-    with redirect_stdout(sys.stderr):  # Feast prints its progress; standard output is ours
+    with quiet_feast():
         window = materialize_views(folder, None if look_back is None else timedelta(days=look_back))
     seconds = time.perf_counter() - started
     report = MaterializeReport(

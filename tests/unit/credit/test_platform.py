@@ -10,12 +10,12 @@ def test_home_follows_the_environment(monkeypatch, tmp_path):
 
 def test_environment_file_gives_defaults_only(monkeypatch, tmp_path):
     home = Home(tmp_path)
-    home.environment_file.write_text("# comment=1\nSERVING_A=file\nSERVING_B=file\nbroken\n")
-    monkeypatch.setenv("SERVING_A", "set")
-    monkeypatch.delenv("SERVING_B", raising=False)
+    home.environment_file.write_text("# comment=1\nPLATFORM_A=file\nPLATFORM_B=file\nbroken\n")
+    monkeypatch.setenv("PLATFORM_A", "set")
+    monkeypatch.setenv("PLATFORM_B", "")  # so that it is unset again afterwards
+    monkeypatch.delenv("PLATFORM_B")
     load_environment(home)
-    assert (os.environ["SERVING_A"], os.environ["SERVING_B"]) == ("set", "file")
-    monkeypatch.delenv("SERVING_B")
+    assert (os.environ["PLATFORM_A"], os.environ["PLATFORM_B"]) == ("set", "file")
 
 
 def test_no_environment_file_is_fine(tmp_path):
