@@ -53,7 +53,10 @@ class StepResult:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs steps in order; each step's fingerprint includes those of all steps before it."""
+    """Runs steps in order; each step's fingerprint includes those of all steps before it.
+
+    What the steps print goes where the console prints.
+    """
 
     home: Home
     console: Console
@@ -92,9 +95,12 @@ class Runner:
     def _stamp(self, step: Step) -> Path:
         return self.home.run / "steps" / f"{step.name}.json"
 
+    def _output(self) -> int | None:
+        return sys.stderr.fileno() if self.console.stderr else None
+
     def _execute(self, step: Step) -> StepResult:
         started = time.perf_counter()
-        process = subprocess.Popen(creditctl(*step.command), env=environment(self.home))
+        process = subprocess.Popen(creditctl(*step.command), env=environment(self.home), stdout=self._output())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
