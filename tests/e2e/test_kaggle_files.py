@@ -11,7 +11,7 @@ from redis_servers import free_port
 
 from credit.platform import Home
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 UNKNOWN_CLIENT = 9_000_001
 HISTORIES = ("bureau", "previous_application", "installments_payments", "POS_CASH_balance", "credit_card_balance")
