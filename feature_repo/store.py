@@ -16,6 +16,7 @@ from credit.progress import step
 from credit.schemas.features import ContractFeature, ValueType, ViewSpec
 from feature_repo.environment import feast_environment
 from feature_repo.feast_output import quiet_feast
+from feature_repo.online.arrow import ARROW_TYPES
 from feature_repo.online.specs import JOIN_KEY, spec_of
 from feature_repo.sources import EVENT_TIMESTAMP
 
@@ -24,15 +25,6 @@ REPO: Final = Path(__file__).parent
 #: bytes a value, so that memory grows with this and not with the spine.
 _SPINE_ROWS: Final = 50_000
 _ORDER: Final = "spine_order"
-_ARROW_TYPES: Final[dict[ValueType, pa.DataType]] = {
-    "float32": pa.float32(),
-    "float64": pa.float64(),
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-    "unix_timestamp": pa.timestamp("s", "UTC"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +120,4 @@ def _contract(store: FeatureStore, name: str) -> ServiceContract:
 def _schema(contract: ServiceContract) -> pa.Schema:
     keys = [(JOIN_KEY, pa.int64()), (EVENT_TIMESTAMP, pa.timestamp("us", "UTC"))]
     names = [feature.name for feature in contract.features]
-    return pa.schema([*keys, *((name, _ARROW_TYPES[kind]) for name, kind in zip(names, contract.types, strict=True))])
+    return pa.schema([*keys, *((name, ARROW_TYPES[kind]) for name, kind in zip(names, contract.types, strict=True))])

@@ -11,7 +11,8 @@ from credit.errors import FeatureError
 from credit.schemas.features import ValueType, ViewSpec
 from feature_repo.online.codec import Rows
 
-_ARROW_TYPES: Final[dict[ValueType, pa.DataType]] = {
+#: Value type -> type of its column in the offline store.
+ARROW_TYPES: Final[dict[ValueType, pa.DataType]] = {
     "float32": pa.float32(),
     "float64": pa.float64(),
     "int32": pa.int32(),
@@ -40,7 +41,7 @@ def rows_of_table(spec: ViewSpec, table: pa.Table, key: str, as_of: str, built: 
     nulls: dict[str, NDArray[np.bool_]] = {}
     strings: dict[str, list[bytes | None]] = {}
     for column in spec.columns:
-        values = _column(spec, table, column.name, _ARROW_TYPES[column.type])
+        values = _column(spec, table, column.name, ARROW_TYPES[column.type])
         if column.type == "string":
             strings[column.name] = _texts(values)
             continue

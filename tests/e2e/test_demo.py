@@ -1,5 +1,4 @@
 import os
-import shutil
 import signal
 import socket
 import time
@@ -10,12 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from demo_platform import DemoPlatform, short_folder
-from redis_servers import free_port
 
 from credit.bundle.keys import PUBLIC_KEY_FILE, load_public_key
 from credit.bundle.reader import load_bundle
-from credit.platform import Home
+from credit.demo.processes import start_time
 from credit.schemas.features import ViewBatch, ViewStatus
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
@@ -25,15 +22,6 @@ from feature_repo.online.reader import PackedReader
 CLIENTS = os.environ.get("DEMO_CLIENTS", "1200")
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def platform():
-    home = Home(short_folder())
-    platform = DemoPlatform(home, free_port())
-    yield platform
-    platform.down()
-    shutil.rmtree(home.root)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +137,7 @@ def test_a_missing_data_folder_is_a_clear_error(platform, tmp_path):
 def test_down_stops_what_the_demo_started(platform, first_run):
     pids = [platform.json("demo", "status")["pid"], platform.json("redis", "status")["pid"]]
     platform.down()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not any(start_time(pid) for pid in pids)
     assert platform.json("demo", "status")["running"] is False
 
 

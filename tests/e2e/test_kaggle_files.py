@@ -6,24 +6,11 @@ import zipfile
 
 import httpx
 import pytest
-from demo_platform import DemoPlatform, short_folder
-from redis_servers import free_port
-
-from credit.platform import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 UNKNOWN_CLIENT = 9_000_001
 HISTORIES = ("bureau", "previous_application", "installments_payments", "POS_CASH_balance", "credit_card_balance")
-
-
-@pytest.fixture(scope="module")
-def platform():
-    home = Home(short_folder())
-    platform = DemoPlatform(home, free_port())
-    yield platform
-    platform.down()
-    shutil.rmtree(home.root)
 
 
 @pytest.fixture(scope="module")
