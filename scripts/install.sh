@@ -13,8 +13,8 @@ fi
 echo "installing $requirements into .venv (once)" >&2
 if command -v uv >/dev/null 2>&1; then
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv
-    uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r "$requirements"
-    uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+    uv pip install --quiet --no-config --python .venv/bin/python --no-deps --require-hashes -r "$requirements"
+    uv pip install --quiet --no-config --python .venv/bin/python --no-deps --no-build-isolation --editable .
 else
     [ -x .venv/bin/pip ] || "$python" -m venv --clear .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$requirements"
