@@ -4,7 +4,6 @@ PORT ?= 8000
 CLIENTS ?= 10000
 DATA ?=
 BIN := .venv/bin
-SOURCES := credit feature_repo training serving monitoring
 
 .DEFAULT_GOAL := help
 .PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench lock clean
@@ -19,7 +18,7 @@ setup: check-system ## create .venv with everything, tests and tools included
 	@sh scripts/install.sh $(PYTHON) dev
 
 setup-platform: check-system
-	@test -e .venv/.installed-dev || sh scripts/install.sh $(PYTHON) platform
+	@sh scripts/install.sh $(PYTHON) $(if $(wildcard .venv/.installed-dev),dev,platform)
 
 demo: setup-platform ## run the whole platform here: data, features, training, serving [PORT= CLIENTS= DATA=]
 	@$(BIN)/creditctl demo up --port $(PORT) --clients $(CLIENTS) $(if $(DATA),--data "$(DATA)")

@@ -10,6 +10,7 @@ from feast import FeatureStore
 from credit.errors import CreditError, FeatureError, StepError
 from credit.platform import Home
 from feature_repo.online.specs import JOIN_KEY
+from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.sources import EVENT_TIMESTAMP
 from feature_repo.store import open_store
 
@@ -24,13 +25,15 @@ class Window:
     seconds: float
 
 
-def materialize_views(home: Home, look_back: timedelta | None = None) -> Window:
+def materialize_views(home: Home, look_back: timedelta | None = None, *, replace: bool = False) -> Window:
     """Write the newest row of every client and online view whose as_of lies in the window.
 
     Args:
         home: platform folder with built features and an applied registry.
         look_back: the window ends with the newest as_of and is so long; without it, it begins with the oldest, because
             a client without later events keeps the as_of of its application, which may be years old.
+        replace: remove every client first. Another data set needs it: a row never gives way to one of an earlier
+            as_of, and nobody would remove a client that the new data does not know.
 
     Raises:
         FeatureError: nothing is registered or built.
@@ -43,6 +46,8 @@ def materialize_views(home: Home, look_back: timedelta | None = None) -> Window:
         raise FeatureError("no feature view is registered: run `creditctl features apply`")
     start, end = _bounds(home, views)
     start = start if look_back is None else max(start, end - look_back)
+    if replace:
+        PackedRedisOnlineStore().teardown(store.config, (), ())
     started = time.perf_counter()
     _materialize(store, views, start, end)
     seconds = time.perf_counter() - started

@@ -36,6 +36,8 @@ def up(
     runner = steps.Runner(home, console)
     for step in steps.data_steps(home, clients, seed, _existing(data)):
         runner.run(step)
+    if services.redis_is_new(home):
+        runner.forget("materialize")
     console.print(f"[green]✓[/green] Private Redis: {services.start_redis(home)}")
     for step in steps.feature_steps(home):
         runner.run(step)

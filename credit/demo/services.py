@@ -117,6 +117,11 @@ def start_redis(home: Home) -> str:
     return url
 
 
+def redis_is_new(home: Home) -> bool:
+    """Whether the private Redis has kept nothing: then what was written to it is gone."""
+    return not any((home.run / "redis").glob("appendonlydir/*"))
+
+
 def stop_redis(home: Home) -> None:
     """Stop the private Redis of this platform folder."""
     _redis(home, "stop")

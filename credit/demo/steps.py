@@ -74,12 +74,16 @@ class Runner:
             self.console.print(f"[dim]✓ {step.title}: unchanged, skipped[/dim]")
             self.results.append(StepResult(step.name, skipped=True))
             return
-        self._stamp(step).unlink(missing_ok=True)
+        stamp_of(self.home, step.name).unlink(missing_ok=True)
         self.console.print(f"▶ {step.title}")
         result = self._execute(step)
-        write_text(self._stamp(step), json.dumps({"fingerprint": self._chain, "seconds": result.seconds}))
+        write_text(stamp_of(self.home, step.name), json.dumps({"fingerprint": self._chain, "seconds": result.seconds}))
         self.console.print(f"[green]✓[/green] {step.title}: {result.seconds:.1f} s, peak {result.peak_mib:.0f} MiB")
         self.results.append(result)
+
+    def forget(self, name: str) -> None:
+        """Let the step called `name` run again, whatever its inputs."""
+        stamp_of(self.home, name).unlink(missing_ok=True)
 
     def _fingerprint(self, step: Step) -> str:
         sources = (fingerprints.of_package(package) for package in ("credit", *step.packages))
@@ -87,13 +91,10 @@ class Runner:
 
     def _finished(self, step: Step) -> bool:
         try:
-            stamp = json.loads(self._stamp(step).read_text("utf-8"))
+            stamp = json.loads(stamp_of(self.home, step.name).read_text("utf-8"))
         except (OSError, ValueError):
             return False
         return stamp.get("fingerprint") == self._chain and all(path.exists() for path in step.outputs)
-
-    def _stamp(self, step: Step) -> Path:
-        return self.home.run / "steps" / f"{step.name}.json"
 
     def _output(self) -> int | None:
         return sys.stderr.fileno() if self.console.stderr else None
@@ -109,6 +110,11 @@ class Runner:
         if missing:
             raise StepError(_failure(step, f"it did not write {', '.join(missing)}"))
         return StepResult(step.name, False, time.perf_counter() - started, usage.ru_maxrss / 1024)
+
+
+def stamp_of(home: Home, name: str) -> Path:
+    """Where a finished step leaves its fingerprint."""
+    return home.run / "steps" / f"{name}.json"
 
 
 def creditctl(*arguments: str) -> list[str]:
@@ -163,9 +169,9 @@ def feature_steps(home: Home) -> Iterator[Step]:
     yield Step(
         "materialize",
         "Write features to Redis",
-        ("features", "materialize"),
+        ("features", "materialize", "--replace"),
         sources,
-        (home.run / "redis",),
+        (),
     )
 
 

@@ -61,6 +61,9 @@ def materialize(
     look_back: Annotated[
         int | None, typer.Option(min=0, help="Only rows of the last so many days of data time. Default: all.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove every client first: for another data set than the store holds.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +72,7 @@ def materialize(
 
     started, folder = time.perf_counter(), _home(home)
     with quiet_feast():
-        window = materialize_views(folder, None if look_back is None else timedelta(days=look_back))
+        window = materialize_views(folder, None if look_back is None else timedelta(days=look_back), replace=replace)
     seconds = time.perf_counter() - started
     report = MaterializeReport(
         start=window.start.isoformat(),

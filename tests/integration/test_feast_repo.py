@@ -277,6 +277,19 @@ def test_corrected_rows_of_equal_time_replace_and_later_runs_are_added(materiali
     assert_holds(materialized.reader().read([FIRST_CLIENT + 2])["bureau"], corrected.slice(2))
 
 
+def test_another_data_set_replaces_clients_and_newer_rows(materialized: Platform) -> None:
+    from feast.data_source import PushMode
+
+    gone, kept = 79, FIRST_CLIENT
+    for client_id in (gone, kept):
+        frame = push_frame(client_id, T0 + timedelta(days=5000), BUILT)
+        materialized.store().push("installments_push", frame, to=PushMode.ONLINE)
+    assert run(["features", "materialize", "--replace"]) == 0
+    batch = materialized.reader().read([gone, kept])["installments"]
+    assert batch.status == (ViewStatus.NOT_FOUND, ViewStatus.PRESENT)
+    assert_holds(materialized.reader().read([kept])["installments"], materialized.rows("installments").slice(0, 1))
+
+
 def test_a_window_writes_only_its_rows(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     with platform.redis.client() as client:
         client.flushall()

@@ -46,6 +46,12 @@ def test_a_lost_output_runs_the_step_again(home, tmp_path):
         run(home, step(outputs=(output,)))
 
 
+def test_a_forgotten_step_runs_again(home):
+    assert run(home, step("one")) == [False]
+    Runner(home, Console(quiet=True)).forget("one")
+    assert run(home, step("one")) == [False]
+
+
 def test_a_failure_names_step_cause_and_command(home):
     with pytest.raises(StepError, match=r"(?s)'broken'.*exit code 1.*creditctl nonsense"):
         run(home, step("broken", ("nonsense",)))
