@@ -12,6 +12,7 @@ from credit.platform import Home
 from feature_repo.online.specs import JOIN_KEY
 from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.sources import EVENT_TIMESTAMP
+from feature_repo.sql_engine import connect
 from feature_repo.store import open_store
 
 
@@ -83,7 +84,7 @@ def _clients(home: Home, view: str, start: datetime, end: datetime) -> int:
 def _query(home: Home, view: str, expressions: str) -> tuple[int, ...]:
     files = str(home.offline / view / "*" / "*.parquet")
     try:
-        with duckdb.connect() as connection:
+        with connect() as connection:
             found = connection.execute(f"SELECT {expressions} FROM read_parquet(?)", [files])
             row: tuple[int, ...] = found.fetchall()[0]
     except duckdb.IOException:

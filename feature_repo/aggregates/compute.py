@@ -10,6 +10,7 @@ from feature_repo.aggregates.spine import checked_spine
 from feature_repo.aggregates.sql import event_tables, macros_sql, view_sql
 from feature_repo.catalogue import View
 from feature_repo.settings import FeatureSettings
+from feature_repo.sql_engine import connect
 
 _ARROW_TYPES = {"float32": pa.float32(), "int32": pa.int32(), "int64": pa.int64(), "string": pa.string()}
 
@@ -51,13 +52,10 @@ def view_schema(view: View) -> pa.Schema:
 
 
 def _connect(settings: FeatureSettings) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
-        config={
-            "threads": settings.duckdb_threads,
-            "memory_limit": settings.duckdb_memory_limit,
-            "temp_directory": str(settings.duckdb_temp_directory),
-            "autoinstall_known_extensions": False,
-        }
+    connection = connect(
+        threads=settings.duckdb_threads,
+        memory_limit=settings.duckdb_memory_limit,
+        temp_directory=str(settings.duckdb_temp_directory),
     )
     connection.execute(macros_sql())
     return connection

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from credit.schemas.raw import DAYS_SENTINEL, raw_tables
+from feature_repo import sql_engine
 
 _RATIOS = {
     "credit_to_annuity": "AMT_CREDIT / AMT_ANNUITY",
@@ -105,7 +106,7 @@ class Frame:
 
 def connect(folder: Path, memory: str = "4GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with one view per raw CSV below `folder`, typed by the raw schema."""
-    connection = duckdb.connect(config={"memory_limit": memory, "threads": threads})
+    connection = sql_engine.connect(memory_limit=memory, threads=threads)
     duck_types = {"int64": "BIGINT", "float64": "DOUBLE", "string": "VARCHAR"}
     for name, table in raw_tables().items():
         types = ", ".join(f"'{column.name}': '{duck_types[column.type]}'" for column in table.columns)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from credit.schemas.raw import HISTORY_TABLES, RawColumn, raw_tables
 from feature_repo.datagen.chunk import Chunk
 from feature_repo.datagen.columns import Floats, Ints, Labels, Table
+from feature_repo.sql_engine import connect
 
 _TYPES = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.string()}
 ORACLE_SCHEMA = pa.schema([("SK_ID_CURR", pa.int64()), ("PD", pa.float64())])
@@ -44,7 +45,7 @@ def _array(spec: RawColumn, values: Floats | Ints | Labels) -> pa.Array:
 def write_parts(chunk: Chunk, folder: Path) -> None:
     """Write a chunk's tables as headless CSV, its later tables and true PDs as Parquet, into `folder`."""
     folder.mkdir(parents=True)
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with connect(threads=1) as connection:
         for name, columns in chunk.tables.items():
             _write_csv(connection, arrow_table(name, columns), folder / f"{name}.csv")
     for name, columns in chunk.later.items():

@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from feature_repo import sql_engine
+
 _GIB = 1024**3
 #: DuckDB keeps to its limit but for buffers of readers and writers; this leaves the process below 8 GiB.
 _MOST_GIB = 4.0
@@ -31,15 +33,12 @@ class Resources:
 @contextmanager
 def connect(resources: Resources, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that spills to `spill`."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": resources.threads,
-        "memory_limit": resources.memory_limit(),
-        "temp_directory": str(spill),
-        "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(config=config) as connection:
+    with sql_engine.connect(
+        threads=resources.threads,
+        memory_limit=resources.memory_limit(),
+        temp_directory=str(spill),
+        preserve_insertion_order=False,
+    ) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
