@@ -56,13 +56,14 @@ def up(
 
 
 @app.command()
-def down() -> None:
+def down(as_json: Json = False) -> None:
     """Stop what the demo started, and nothing else."""
     home = Home.current()
     load_environment(home)
     stopped = Service(home).stop()
     services.stop_redis(home)
-    typer.echo(f"service {'stopped' if stopped else 'was not running'}; private Redis stopped")
+    text = f"service {'stopped' if stopped else 'was not running'}; private Redis stopped"
+    typer.echo(json.dumps({"service_was_running": stopped}) if as_json else text)
 
 
 @app.command()
