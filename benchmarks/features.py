@@ -13,7 +13,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from feature_repo import redis_server
 from feature_repo.catalogue import View, load_catalogue, online_view_specs
 from feature_repo.cli.feast_commands import apply
 from feature_repo.environment import feast_environment
+from feature_repo.feast_output import quiet_feast
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
@@ -117,7 +117,7 @@ def measure(home: Home, feast_port: int, clients: int, feast_clients: int) -> No
 
 def materialize(store: Any, views: Sequence[str], clients: int) -> None:
     """The first `clients` clients of each view, without Feast's own messages."""
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+    with quiet_feast():
         store.materialize(START, START + timedelta(seconds=clients - 1), feature_views=list(views))
 
 

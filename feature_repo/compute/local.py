@@ -1,6 +1,6 @@
 """Feast compute engine that materialises Arrow straight into packed rows.
 
-Feast's own local engine turns every value into a protobuf object: 48 s for 20,000 clients where this takes under one.
+Feast's own local engine turns every value into a protobuf object; `make bench` compares the two.
 Feast loads it by dotted name from `batch_engine.type`, so the class ends in `Engine` and its settings are the same
 name + `Config`.
 """
