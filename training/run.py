@@ -1,13 +1,17 @@
 """One training run on a platform folder: wires data, Feast, keys and the registry."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from credit.bundle.keys import load_private_key
 from credit.platform import Home
 from credit.progress import step
-from training.dataset import load_dataset
+from feature_repo.ingest.events import EventStore
+from training.dataset import Dataset, load_dataset
 from training.features import feature_source
 from training.keys import signing_key
 from training.pipeline import Trained, train_and_register
@@ -36,13 +40,20 @@ def run_training(home: Home, settings: TrainingSettings, sample: int | None = No
     with step("Load labels and historical features"):
         views, source = feature_source(home, settings.feature_service)
         dataset = load_dataset(home, views, source, sample)
-    return train_and_register(dataset, settings, private_key, registry, oracle_probabilities(home))
+    return train_and_register(dataset, settings, private_key, registry, _oracle(home, dataset))
 
 
-def oracle_probabilities(home: Home) -> Mapping[int, float] | None:
-    """True probabilities of generated clients, for the report only; None for real data."""
-    path = home.oracle / "oracle.parquet"
+def oracle_probabilities(path: Path, client_ids: NDArray[np.int64]) -> Mapping[int, float] | None:
+    """True probabilities of generated clients, for the report only; None unless the file knows all of `client_ids`."""
     if not path.exists():
         return None
     table = pq.read_table(path, columns=["SK_ID_CURR", "PD"])
-    return dict(zip(table["SK_ID_CURR"].to_pylist(), table["PD"].to_pylist(), strict=True))
+    known = dict(zip(table["SK_ID_CURR"].to_pylist(), table["PD"].to_pylist(), strict=True))
+    return known if known.keys() >= set(client_ids.tolist()) else None
+
+
+def _oracle(home: Home, dataset: Dataset) -> Mapping[int, float] | None:
+    """The oracle of the platform's own generated data, which alone lives on after its applications."""
+    if not EventStore(home.events).meta.lives_on:
+        return None
+    return oracle_probabilities(home.oracle / "oracle.parquet", dataset.client_ids)
