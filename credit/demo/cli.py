@@ -42,8 +42,11 @@ def up(
     for step in steps.feature_steps(home):
         runner.run(step)
     make_key_pair(home.keys)
+    model = services.served_model(port)
     runner.run(steps.training_step(home))
     reused = service.ensure(port)
+    if reused and not runner.results[-1].skipped:
+        services.wait_for_other_model(port, model)
     console.print(f"[green]✓[/green] Service {'already running, reused' if reused else 'ready'} on port {port}")
     base_url = f"http://{HOST}:{port}"
     client_id = example_client(home)

@@ -18,6 +18,8 @@ from credit.platform import Home
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_SECONDS = 180.0
+#: The service looks for a new champion every ten seconds.
+SWAP_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,29 @@ class Service:
 
 def ready(port: int) -> bool:
     """Whether /readyz on this machine answers 200."""
+    return bool(served_model(port))
+
+
+def served_model(port: int) -> str:
+    """The id of the model bundle that the service on `port` answers with; '' unless it is ready."""
     try:
         with urlopen(f"http://{HOST}:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (URLError, HTTPException, OSError):
-        return False
+            return str(json.load(answer)["model"]["bundle"])
+    except (URLError, HTTPException, OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def wait_for_other_model(port: int, before: str) -> None:
+    """Wait until the running service has swapped the model `before` for a newly trained one.
+
+    Raises:
+        StepError: it has not done so in time.
+    """
+    deadline = time.monotonic() + SWAP_TIMEOUT_SECONDS
+    while served_model(port) in ("", before):
+        if time.monotonic() > deadline:
+            raise StepError(f"step 'serve' failed: no new model after {SWAP_TIMEOUT_SECONDS:.0f} s; see its log")
+        time.sleep(0.2)
 
 
 def start_redis(home: Home) -> str:
