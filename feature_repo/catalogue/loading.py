@@ -13,7 +13,15 @@ from feature_repo.catalogue.checks import problems_of
 from feature_repo.catalogue.model import Catalogue, View
 
 #: Views in catalogue order; each is `views/<name>.toml`.
-VIEW_NAMES = ("application", "bureau", "previous_application", "installments", "demographics")
+VIEW_NAMES = (
+    "application",
+    "bureau",
+    "previous_application",
+    "installments",
+    "pos_cash",
+    "credit_card",
+    "demographics",
+)
 
 
 @cache
