@@ -69,7 +69,7 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     sources = tuple(entry.get("sources", ()))
     if "sql" not in entry and len(sources) == 1:
         entry = entry | {"sql": sources[0].partition(".")[2]}
-    return entry | {"sources": sources}
+    return entry | {"sources": sources, "proxy_for": tuple(entry.get("proxy_for", ()))}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -53,7 +53,16 @@ def _section(view: View) -> str:
 
 def _rows(view: View) -> Iterator[str]:
     for feature in view.features:
-        yield (f"| `{feature.name}` | {feature.type} | {feature.window} | {feature.meaning} | {_sources(feature)} |")
+        meaning = feature.meaning + _proxy(feature)
+        yield f"| `{feature.name}` | {feature.type} | {feature.window} | {meaning} | {_sources(feature)} |"
+
+
+def _proxy(feature: Feature) -> str:
+    """What the feature stands for, and why a decision may read it all the same."""
+    if not feature.proxy_for:
+        return ""
+    attributes = ", ".join(feature.proxy_for).replace("_", " ")
+    return f" Proxy for {attributes}." + (f" Kept: {feature.kept_because}" if feature.kept_because else "")
 
 
 def _sources(feature: Feature) -> str:
