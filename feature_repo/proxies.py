@@ -1,7 +1,7 @@
 """How well each feature alone tells a protected attribute, measured on a finished run of the offline store.
 
-The measure is the AUC of one feature for one attribute, whichever way round: 0.5 tells nothing, 1 tells all. Of a number,
-the better of its values and of its missingness; of a category, the rate of the attribute per category, fitted on one
+The measure is the AUC of one feature for one attribute, whichever way round: 0.5 tells nothing, 1 tells all. Of a
+number, the better of its values and of its missingness; of a category, the attribute's rate per category, fitted on one
 half of the clients and judged on the other.
 """
 
@@ -51,7 +51,7 @@ class ProxyRow(Frozen):
 
 
 class ProxyReport(Frozen):
-    """Every feature but the protected attributes themselves, the strongest first; `shares` is each attribute's share."""
+    """Every feature but the protected attributes themselves, the strongest first; `shares` are the attributes'."""
 
     run: str
     rows: int

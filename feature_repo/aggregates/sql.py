@@ -61,7 +61,9 @@ def _groups(view: View) -> Iterator[Group]:
 def _relation_sql(relation: Relation, groups: tuple[Group, ...], relations: tuple[Relation, ...]) -> str:
     """Rows that several windows or later relations read are computed once."""
     readers = sum(group.relation.name == relation.name for group in groups)
-    readers += sum(bool(re.search(rf"\b{relation.name}\b", _sql_text(one.name))) for one in relations if one != relation)
+    readers += sum(
+        bool(re.search(rf"\b{relation.name}\b", _sql_text(one.name))) for one in relations if one != relation
+    )
     return f"{relation.name} AS {'MATERIALIZED ' if readers > 1 else ''}(\n{_sql_text(relation.name)})"
 
 

@@ -30,10 +30,15 @@ def _view_problems(view: View) -> Iterator[str]:
     for problem in relation_problems(view):
         yield f"{view.name}: {problem}"
     for feature in view.features:
-        for problem in (*_name_problems(feature), *_source_problems(feature), *protection_problems(view, feature)):
+        for problem in _feature_problems(view, feature):
             yield f"{view.name}.{feature.name}: {problem}"
-        for problem in _window_problems(view, feature):
-            yield f"{view.name}.{feature.name}: {problem}"
+
+
+def _feature_problems(view: View, feature: Feature) -> Iterator[str]:
+    yield from _name_problems(feature)
+    yield from _source_problems(feature)
+    yield from protection_problems(view, feature)
+    yield from _window_problems(view, feature)
 
 
 def _name_problems(feature: Feature) -> Iterator[str]:

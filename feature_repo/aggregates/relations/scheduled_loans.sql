@@ -2,8 +2,11 @@
 WITH loans AS (
     SELECT
         p.*,
-        -- A loan that ended owes nothing more, whatever its schedule said.
-        CASE WHEN p.running THEN greatest(p.annuity * p.payments - coalesce(i.paid, 0), 0) ELSE 0 END AS debt,
+        -- A loan that ended owes nothing more, whatever its schedule said; without an annuity the debt is not known.
+        CASE
+            WHEN NOT p.running OR p.annuity * p.payments <= coalesce(i.paid, 0) THEN 0
+            ELSE p.annuity * p.payments - coalesce(i.paid, 0)
+        END AS debt,
         CASE WHEN p.running THEN greatest(p.payments - coalesce(i.paid_count, 0), 0) ELSE 0 END AS unpaid_count
     FROM previous_applications p
     LEFT JOIN instalment_loans i USING (spine_row, loan)

@@ -54,13 +54,17 @@ def test_an_empty_spine_gives_an_empty_table(name, paths):
     assert compute(name, paths, spine()).schema == view_schema(load_catalogue().view(name))
 
 
-def test_the_employment_sentinel_is_null_with_a_flag(tmp_path):
-    employed = [("application", event("application", 0, DAYS_EMPLOYED=-100))]
-    features = features_of("application", tmp_path / "a", employed)
-    assert (features["days_employed"], features["flag_not_employed"]) == (-100, 0)
-    pensioner = [("application", event("application", 0, DAYS_EMPLOYED=365_243))]
-    features = features_of("application", tmp_path / "b", pensioner)
-    assert (features["days_employed"], features["flag_not_employed"]) == (None, 1)
+@pytest.mark.parametrize(("days", "served"), [(-100, -100), (-1_826, -1_826), (-9_000, -1_826), (365_243, -1_826)])
+def test_a_decision_cannot_tell_pensioners_from_the_long_employed(days, served, tmp_path):
+    events = [("application", event("application", 0, DAYS_EMPLOYED=days))]
+    assert features_of("application", tmp_path / "a", events)["days_employed"] == served
+    assert features_of("demographics", tmp_path / "b", events)["flag_not_employed"] == (days == 365_243)
+
+
+@pytest.mark.parametrize("name", ["XNA", "Other", "Business Entity Type 3", "Bank"])
+def test_an_employer_without_a_line_of_business_is_null(name, tmp_path):
+    events = [("application", event("application", 0, ORGANIZATION_TYPE=name))]
+    assert features_of("application", tmp_path, events)["organization_type"] == (name if name == "Bank" else None)
 
 
 def test_a_newer_application_replaces_the_older_once_it_is_made(tmp_path):
