@@ -16,6 +16,10 @@ of (client, as_of).
 - History counts only as far as it was known before `as_of`; of several versions of a record the newest known one
   counts. "Days since" counts whole days back from `as_of`.
 - A client without rows in the window has null, or 0 where the feature counts.
+- No feature is computed from the target: no target encoding, no default rate of a category or of neighbours. Nothing
+  has to be fitted out of fold, and a feature means the same in every model.
+- Protected attributes and what stands for them are in `demographics`, out of every decision;
+  `creditctl features proxies` measures which features tell one.
 - A missing view at scoring time is handled by its missing policy: `refuse` the request, `refer` it to a person, or
   `impute` (the model's own handling of nulls).
 """
