@@ -4,6 +4,7 @@ SELECT
     loan,
     sum(paid) AS paid,
     count_if(NOT underpaid) AS paid_count,
-    sum(days_late * due) FILTER (WHERE days_ago <= 365) / nullif(sum(due) FILTER (WHERE days_ago <= 365), 0) AS days_late_1y
+    sum(times(due, days_late)) FILTER (WHERE days_ago <= 365) / nullif(sum(due) FILTER (WHERE days_ago <= 365), 0)
+        AS days_late_1y
 FROM instalments
 GROUP BY spine_row, loan

@@ -1,6 +1,8 @@
 -- Exact arithmetic: sums of integers and decimals do not depend on the order of rows, sums of doubles do.
 CREATE OR REPLACE TEMP MACRO amount(x) AS TRY_CAST(x AS DECIMAL(18, 3));
 CREATE OR REPLACE TEMP MACRO exact(x) AS TRY_CAST(x AS DECIMAL(18, 9));
+-- An amount so many times: a product of narrow decimals overflows where this does not.
+CREATE OR REPLACE TEMP MACRO times(x, count) AS x::DECIMAL(28, 3) * count;
 -- Null unless the denominator is positive; beyond 1e9 a ratio carries no meaning and is null too.
 CREATE OR REPLACE TEMP MACRO ratio(a, b) AS CASE WHEN b > 0 THEN TRY_CAST(a::DOUBLE / b::DOUBLE AS DECIMAL(18, 9)) END;
 CREATE OR REPLACE TEMP MACRO share(condition) AS avg(condition::INTEGER);
@@ -19,7 +21,7 @@ CREATE OR REPLACE TEMP MACRO deviation(x) AS CASE WHEN count(x) > 1 THEN sqrt(gr
 -- Least squares slope of y by the integer x, null below two different x. The sums are exact, and rounded only then.
 CREATE OR REPLACE TEMP MACRO known_x(y, x) AS CASE WHEN y IS NOT NULL THEN x END;
 CREATE OR REPLACE TEMP MACRO slope(y, x) AS CASE WHEN max(known_x(y, x)) > min(known_x(y, x)) THEN
-    (count(y) * sum(y * x)::DOUBLE - sum(known_x(y, x))::DOUBLE * sum(y)::DOUBLE)
+    (count(y) * sum(y::DECIMAL(28, 9) * x)::DOUBLE - sum(known_x(y, x))::DOUBLE * sum(y)::DOUBLE)
     / (count(y) * sum(known_x(y, x * x))::DOUBLE - sum(known_x(y, x))::DOUBLE ** 2) END;
 -- How long in the present work, in days back to its start, at most five years. Clients without work count as five
 -- years, among the long employed: what the form says of them tells pension age.

@@ -4,8 +4,8 @@ WITH loans AS (
         p.*,
         -- A loan that ended owes nothing more, whatever its schedule said; without an annuity the debt is not known.
         CASE
-            WHEN NOT p.running OR p.annuity * p.payments <= coalesce(i.paid, 0) THEN 0
-            ELSE p.annuity * p.payments - coalesce(i.paid, 0)
+            WHEN NOT p.running OR times(p.annuity, p.payments) <= coalesce(i.paid, 0) THEN 0
+            ELSE times(p.annuity, p.payments) - coalesce(i.paid, 0)
         END AS debt,
         CASE WHEN p.running THEN greatest(p.payments - coalesce(i.paid_count, 0), 0) ELSE 0 END AS unpaid_count
     FROM previous_applications p
