@@ -140,23 +140,6 @@ def test_sums_and_means_are_exact_in_any_order_of_rows(order, tmp_path):
     assert features["bureau_debt_ratio_mean"] == np.float32(1e-7 / 3)
 
 
-def test_deviations_and_slopes_do_not_depend_on_the_order_of_rows(tmp_path):
-    """One client per order of the same rows; close values of a high level leave double sums nothing to agree on."""
-    ratios = (999_999.7, 999_999.1, 999_998.3, 999_998.37, 999_999.123456789)
-    orders = list(permutations(range(len(ratios))))
-    events = []
-    for client, order in enumerate(orders):
-        for key in order:
-            amounts = {"AMT_CREDIT_SUM_DEBT": ratios[key], "AMT_CREDIT_SUM": 1.0}
-            events.append(("bureau", event("bureau", -9, client, SK_ID_BUREAU=key, DAYS_CREDIT=-9, **amounts)))
-            months = {"SK_ID_PREV": 1, "MONTHS_BALANCE": -1 - key, "AMT_BALANCE": ratios[key] * 1e3}
-            row = event("credit_card_balance", -1, client, AMT_CREDIT_LIMIT_ACTUAL=1, **months)
-            events.append(("credit_card_balance", row))
-    paths, pairs = write_events(tmp_path, events), [(client, T0) for client in range(len(orders))]
-    for view, name in (("bureau", "bureau_debt_ratio_deviation"), ("credit_card", "card_utilisation_slope_1y")):
-        assert len(set(compute(view, paths, spine(*pairs))[name].to_pylist())) == 1
-
-
 def test_an_absurd_amount_does_not_stop_a_build(tmp_path):
     """Products of the largest amounts that fit are still computed."""
     loan = {"SK_ID_PREV": 1, "DAYS_DECISION": -3_000, "NAME_CONTRACT_STATUS": "Approved", "DAYS_LAST_DUE": 365_243.0}
