@@ -38,7 +38,7 @@ def small_contract(bureau_policy: MissingPolicy = "refer") -> FeatureContract:
         name="application",
         columns=(
             *(ViewColumn(name=name, type="float32") for name in RATIO_INPUTS),
-            ViewColumn(name="name_income_type", type="string"),
+            ViewColumn(name="name_education_type", type="string"),
             ViewColumn(name="flag_own_realty", type="int32"),
         ),
         ttl_seconds=172_800,

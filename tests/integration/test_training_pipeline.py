@@ -83,7 +83,7 @@ def test_the_reference_sample_scores_as_recorded(trained, registry, private_key)
     reference = bundle.reference()
     assert reference.num_rows == 200
     columns = {name: reference.column(name).to_pylist() for name in bundle.contract.names}
-    numeric = {name: np.array(values, dtype=float) for name, values in columns.items() if name != "name_income_type"}
+    numeric = {name: np.array(values, dtype=float) for name, values in columns.items() if name != "name_education_type"}
     matrix = bundle.matrix_from_columns(columns | numeric)
     np.testing.assert_array_equal(bundle.predict(matrix).margin, reference.column("margin").to_numpy())
 

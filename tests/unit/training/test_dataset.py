@@ -32,19 +32,19 @@ def test_applications_of_one_person_share_the_smallest_id():
 
 
 def test_the_contract_takes_categories_from_the_given_rows_only(dataset):
-    income = dataset.features.column("name_income_type").to_pylist()
+    income = dataset.features.column("name_education_type").to_pylist()
     rows = np.array([at for at, value in enumerate(income) if value in ("cat_2", "cat_0", None)])
     contract = draft_contract(dataset, "credit_scoring_v1", rows)
-    assert contract.categories == {"name_income_type": ("cat_0", "cat_2")}
+    assert contract.categories == {"name_education_type": ("cat_0", "cat_2")}
     assert contract.names[-len(RATIO_OUTPUTS) :] == RATIO_OUTPUTS
     assert contract.views == small_contract().views
 
 
 def test_unknown_of_ingestion_stays_unknown(dataset):
-    at = dataset.features.column_names.index("name_income_type")
-    marked = dataset.features.set_column(at, "name_income_type", pa.array(["UNKNOWN", "cat_1"] * 200))
+    at = dataset.features.column_names.index("name_education_type")
+    marked = dataset.features.set_column(at, "name_education_type", pa.array(["UNKNOWN", "cat_1"] * 200))
     contract = draft_contract(dataclasses.replace(dataset, features=marked), "s", np.arange(400))
-    assert contract.categories["name_income_type"] == ("cat_1",)
+    assert contract.categories["name_education_type"] == ("cat_1",)
 
 
 def test_the_fingerprint_sees_every_part_of_the_data(dataset):

@@ -35,7 +35,7 @@ def test_columns_stand_in_contract_order():
 
 def test_categories_become_codes_unknown_zero_and_null_missing():
     views = random_views(CONTRACT, 200)
-    codes = column(ENCODER.from_views(views), "name_income_type")
+    codes = column(ENCODER.from_views(views), "name_education_type")
     expected = {"cat_0": 1, "cat_1": 2, "cat_2": 3, "cat_3": 4, "never seen": 0, None: np.nan}
     np.testing.assert_array_equal(codes, [expected[row[0]] for row in views["application"].strings])
 
@@ -46,7 +46,7 @@ def test_a_table_and_a_read_batch_give_the_same_bits():
 
 
 def test_values_come_back_from_codes():
-    place = CONTRACT.names.index("name_income_type")
+    place = CONTRACT.names.index("name_education_type")
     assert [ENCODER.value(place, code) for code in (1.0, 4.0, 0.0, np.nan)] == ["cat_0", "cat_3", "UNKNOWN", None]
     assert ENCODER.value(0, 12.5) == 12.5
     assert ENCODER.value(0, np.nan) is None

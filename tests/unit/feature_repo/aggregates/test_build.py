@@ -147,7 +147,7 @@ def test_the_command_line_reports_as_json_and_skips(home):
     reports = [json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout) for _ in range(2)]
     assert [report["skipped"] for report in reports] == [False, True]
     assert reports[0]["run"] == "training"
-    assert reports[0]["features"] == {"demographics": 5}
+    assert reports[0]["features"] == {"demographics": 10}
     assert (home / "offline" / "demographics" / "training" / "bucket-0000.parquet").exists()
 
 
