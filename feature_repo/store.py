@@ -5,26 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-from feast import FeatureService, FeatureStore
+from feast import FeatureStore
 from feast.base_feature_view import BaseFeatureView
 from feast.errors import FeatureServiceNotFoundException
 
 from credit.errors import FeatureError
 from credit.platform import Home
-from credit.progress import step
 from credit.schemas.features import ContractFeature, ValueType, ViewSpec
 from feature_repo.environment import feast_environment
-from feature_repo.feast_output import quiet_feast
-from feature_repo.online.arrow import ARROW_TYPES
-from feature_repo.online.specs import JOIN_KEY, spec_of
-from feature_repo.sources import EVENT_TIMESTAMP
+from feature_repo.online.specs import spec_of
 
 REPO: Final = Path(__file__).parent
-#: Spine rows joined at a time. Feast computes on-demand views over a dict of all columns as Python lists, about 60
-#: bytes a value, so that memory grows with this and not with the spine.
-_SPINE_ROWS: Final = 50_000
-_ORDER: Final = "spine_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +47,15 @@ def service_contract(home: Home, service: str) -> ServiceContract:
     Raises:
         FeatureError: the service is not registered.
     """
-    return _contract(open_store(home), service)
+    return contract_of(open_store(home), service)
 
 
-def historical_features(home: Home, spine: pa.Table, service: str) -> pa.Table:
-    """Features of a service as they stood at each spine row, point-in-time correct.
-
-    Args:
-        home: platform folder with built features and an applied registry.
-        spine: SK_ID_CURR int64 and as_of timestamp (UTC), any number of rows.
-        service: name of a feature service.
-
-    Returns:
-        SK_ID_CURR, as_of and the features in service order with their declared types; rows in spine order.
+def contract_of(store: FeatureStore, name: str) -> ServiceContract:
+    """The contract of a service of an opened store.
 
     Raises:
-        FeatureError: the service is not registered, or the spine lacks a column.
+        FeatureError: the service is not registered.
     """
-    missing = {JOIN_KEY, EVENT_TIMESTAMP} - set(spine.column_names)
-    if missing:
-        raise FeatureError(f"the spine lacks {', '.join(sorted(missing))}")
-    store = open_store(home)
-    contract = _contract(store, service)
-    schema = _schema(contract)
-    keys = spine.select([JOIN_KEY, EVENT_TIMESTAMP]).cast(pa.schema(list(schema)[:2]))
-    parts = [schema.empty_table()]
-    with step(f"historical features of {service}", total=keys.num_rows) as progress:
-        for start in range(0, keys.num_rows, _SPINE_ROWS):
-            part = keys.slice(start, _SPINE_ROWS)
-            parts.append(_joined(store, store.get_feature_service(service), part, schema))
-            progress.advance(part.num_rows)
-    return pa.concat_tables(parts)
-
-
-def _joined(store: FeatureStore, service: FeatureService, keys: pa.Table, schema: pa.Schema) -> pa.Table:
-    numbered = keys.append_column(_ORDER, pa.array(range(keys.num_rows), pa.int64()))
-    with quiet_feast():
-        job = store.get_historical_features(entity_df=numbered.to_pandas(), features=service)
-        joined: pa.Table = job.to_arrow().sort_by(_ORDER)
-    return joined.select(schema.names).cast(schema)
-
-
-def _contract(store: FeatureStore, name: str) -> ServiceContract:
     try:
         service = store.get_feature_service(name)
     except FeatureServiceNotFoundException:
@@ -115,9 +73,3 @@ def _contract(store: FeatureStore, name: str) -> ServiceContract:
             types.append(declared[field.name])
     used = dict.fromkeys(feature.view for feature in features if feature.view)
     return ServiceContract(name, tuple(features), tuple(spec_of(stored[view]) for view in used), tuple(types))
-
-
-def _schema(contract: ServiceContract) -> pa.Schema:
-    keys = [(JOIN_KEY, pa.int64()), (EVENT_TIMESTAMP, pa.timestamp("us", "UTC"))]
-    names = [feature.name for feature in contract.features]
-    return pa.schema([*keys, *((name, ARROW_TYPES[kind]) for name, kind in zip(names, contract.types, strict=True))])
