@@ -24,9 +24,7 @@ def decision_service(
     Raises:
         FeatureError: a view mixes protected and other attributes.
     """
-    chosen = [
-        _not_overridable(views[view.name]) for view in catalogue.views if not _protected(catalogue, view.name)
-    ]
+    chosen = [_not_overridable(views[view.name]) for view in catalogue.views if not _protected(catalogue, view.name)]
     return FeatureService(
         name=DECISION,
         features=[*chosen, on_demand],
