@@ -28,9 +28,9 @@ from credit.progress import step
 from feature_repo.aggregates.compute import compute_view
 from feature_repo.aggregates.sql import event_tables
 from feature_repo.catalogue import View, load_catalogue
-from feature_repo.historical import historical_features
 from feature_repo.ingest.events import EventStore
 from feature_repo.settings import FeatureSettings
+from feature_repo.store import historical_features
 from training.dataset import matured_labels
 
 _BITS = {pa.float32(): pa.int32(), pa.float64(): pa.int64()}

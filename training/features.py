@@ -2,8 +2,7 @@
 
 from credit.platform import Home
 from credit.schemas.features import FeatureContract
-from feature_repo.historical import historical_features
-from feature_repo.store import service_contract
+from feature_repo.store import historical_features, service_contract
 from training.dataset import FeatureSource
 
 

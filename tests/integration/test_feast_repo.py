@@ -196,7 +196,7 @@ def test_a_service_is_served_with_its_on_demand_view(materialized: Platform) -> 
 
 
 def test_history_is_what_was_built_at_each_moment(materialized: Platform) -> None:
-    from feature_repo.historical import historical_features
+    from feature_repo.store import historical_features
 
     chosen = list(reversed(range(0, CLIENTS, 7)))
     rows = materialized.rows("application").take(chosen)
@@ -211,7 +211,7 @@ def test_history_is_what_was_built_at_each_moment(materialized: Platform) -> Non
 
 
 def test_history_knows_nothing_before_the_row_and_keeps_years_old_rows(materialized: Platform) -> None:
-    from feature_repo.historical import historical_features
+    from feature_repo.store import historical_features
 
     moments = [T0 - timedelta(microseconds=1), T0, T0 + timedelta(days=3650)]
     spine = pa.table({"SK_ID_CURR": [FIRST_CLIENT] * 3, "as_of": pa.array(moments, pa.timestamp("us", "UTC"))})
@@ -223,7 +223,7 @@ def test_history_knows_nothing_before_the_row_and_keeps_years_old_rows(materiali
 
 
 def test_a_spine_without_time_is_refused(materialized: Platform) -> None:
-    from feature_repo.historical import historical_features
+    from feature_repo.store import historical_features
 
     with pytest.raises(FeatureError, match="lacks as_of"):
         historical_features(materialized.home, pa.table({"SK_ID_CURR": [1]}), "fairness_v1")

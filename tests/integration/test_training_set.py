@@ -64,7 +64,7 @@ class Portfolio:
         return labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
 
     def history(self, spine: pa.Table, service: str = SERVICE) -> pa.Table:
-        from feature_repo.historical import historical_features
+        from feature_repo.store import historical_features
 
         return historical_features(self.home, spine, service)
 
@@ -241,12 +241,12 @@ def test_the_oracle_finds_one_altered_bit(portfolio: Portfolio) -> None:
 def test_the_join_does_not_depend_on_its_slices_or_on_the_order_of_the_spine(
     portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from feature_repo import historical
+    from feature_repo import store
 
     spine = with_overrides(portfolio.training(), requests(portfolio.training().num_rows))
     whole = portfolio.history(spine)
     shuffled = np.random.default_rng(0).permutation(spine.num_rows)
-    monkeypatch.setattr(historical, "_SPINE_ROWS", 150)
+    monkeypatch.setattr(store, "_SPINE_ROWS", 150)
     sliced = portfolio.history(spine.take(pa.array(shuffled)))
     assert_same(whole, sliced.take(pa.array(np.argsort(shuffled))), whole.column_names)
     assert portfolio.history(spine.slice(0, 0)).schema == whole.schema
