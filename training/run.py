@@ -38,8 +38,8 @@ def run_training(home: Home, settings: TrainingSettings, sample: int | None = No
     with step("Reach MLflow"):
         registry = Registry(settings.mlflow_tracking_uri, settings.model_name)
     with step("Load labels and historical features"):
-        views, source = feature_source(home, settings.feature_service)
-        dataset = load_dataset(home, views, source, sample)
+        declared, source = feature_source(home, settings.feature_service)
+        dataset = load_dataset(home, declared, source, sample)
     return train_and_register(dataset, settings, private_key, registry, _oracle(home, dataset))
 
 

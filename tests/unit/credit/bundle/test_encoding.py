@@ -1,10 +1,16 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from bundles import contract_of, random_views, small_contract
+from hypothesis import given
+from hypothesis import strategies as st
 
 from credit.bundle.encoding import MatrixEncoder
 from credit.errors import BundleError, FeatureError
+from credit.features import RATIO_INPUTS, application_ratios
 from credit.schemas.features import ContractFeature, FeatureContract, ViewColumn, ViewSpec
+from credit.schemas.overrides import OVERRIDABLE, Overrides
 
 CONTRACT = small_contract()
 ENCODER = MatrixEncoder(CONTRACT)
@@ -15,12 +21,13 @@ def column(matrix, name):
     return matrix[:, CONTRACT.names.index(name)]
 
 
-def table_of(views):
+def table_of(views, **overrides):
+    """The rows as a historical join delivers them, request-time features included."""
     columns = {}
     for batch in views.values():
         columns |= {name: batch.numeric[:, at] for at, name in enumerate(batch.spec.numeric)}
         columns |= {name: [row[at] for row in batch.strings] for at, name in enumerate(batch.spec.strings)}
-    return columns
+    return columns | application_ratios({name: columns[name] for name in RATIO_INPUTS}, overrides)
 
 
 def test_columns_stand_in_contract_order():
@@ -28,9 +35,10 @@ def test_columns_stand_in_contract_order():
     matrix = ENCODER.from_views(views)
     numeric = views["application"].numeric
     assert matrix.shape == (30, len(CONTRACT.names))
-    np.testing.assert_array_equal(column(matrix, "amt_annuity"), numeric[:, 1])
+    np.testing.assert_array_equal(column(matrix, "ext_source_2"), numeric[:, RATIO_INPUTS.index("ext_source_2")])
     np.testing.assert_array_equal(column(matrix, "bureau_debt_sum"), views["bureau"].numeric[:, 1])
     np.testing.assert_array_equal(column(matrix, "credit_to_annuity"), numeric[:, 0] / numeric[:, 1])
+    np.testing.assert_array_equal(column(matrix, "requested_amt_credit"), numeric[:, 0])
 
 
 def test_categories_become_codes_unknown_zero_and_null_missing():
@@ -43,6 +51,42 @@ def test_categories_become_codes_unknown_zero_and_null_missing():
 def test_a_table_and_a_read_batch_give_the_same_bits():
     views = random_views(CONTRACT, 100)
     assert ENCODER.from_columns(table_of(views)).tobytes() == ENCODER.from_views(views).tobytes()
+
+
+stated_amounts = st.fixed_dictionaries({name: st.none() | st.floats(0.01, 1e12) for name in OVERRIDABLE})
+
+
+@given(st.lists(stated_amounts, min_size=1, max_size=12))
+def test_overrides_give_the_same_bits_in_a_batch_alone_in_a_table_and_as_if_stored(stated):
+    views = random_views(CONTRACT, len(stated))
+    overrides = [Overrides(**one) for one in stated]
+    batch = ENCODER.from_views(views, overrides)
+    rows = [ENCODER.from_views(rows_of(views, at), [one]) for at, one in enumerate(overrides)]
+    columns = {name: np.array([one[name] for one in stated], dtype=np.float64) for name in OVERRIDABLE}
+    application = views["application"]
+    replaced = application.numeric.copy()
+    for name in OVERRIDABLE:
+        at = application.spec.numeric.index(name)
+        replaced[:, at] = np.where(np.isnan(columns[name]), replaced[:, at], np.float32(columns[name]))
+    stored = views | {"application": dataclasses.replace(application, numeric=replaced)}
+    assert batch.tobytes() == np.concatenate(rows).tobytes()
+    assert batch.tobytes() == ENCODER.from_columns(table_of(views, **columns)).tobytes()
+    assert batch.tobytes() == ENCODER.from_views(stored).tobytes()
+
+
+def rows_of(views, at):
+    """Only the client in row `at`."""
+    return {
+        name: dataclasses.replace(
+            batch,
+            status=batch.status[at : at + 1],
+            as_of_us=batch.as_of_us[at : at + 1],
+            built_us=batch.built_us[at : at + 1],
+            numeric=batch.numeric[at : at + 1],
+            strings=batch.strings[at : at + 1],
+        )
+        for name, batch in views.items()
+    }
 
 
 def test_values_come_back_from_codes():
