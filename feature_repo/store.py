@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -14,13 +13,14 @@ from credit.errors import FeatureError
 from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import ContractFeature, ValueType, ViewSpec
-from feature_repo.environment import feast_environment
+from feature_repo.compute.selection import batch_engine
+from feature_repo.environment import REPO, feast_environment, profile_file
 from feature_repo.feast_output import quiet_feast
 from feature_repo.online.arrow import ARROW_TYPES
 from feature_repo.online.specs import JOIN_KEY, spec_of
 from feature_repo.sources import EVENT_TIMESTAMP
+from feature_repo.tasks import Engine
 
-REPO: Final = Path(__file__).parent
 #: Spine rows joined at a time. Feast computes on-demand views over a dict of all columns as Python lists, about 60
 #: bytes a value, so that memory grows with this and not with the spine.
 _SPINE_ROWS: Final = 50_000
@@ -44,10 +44,19 @@ class ServiceContract:
     types: tuple[ValueType, ...]
 
 
-def open_store(home: Home) -> FeatureStore:
-    """The Feast store of a platform folder; sets the environment variables that feature_store.yaml names."""
+def open_store(home: Home, engine: Engine | None = None, ray_address: str | None = None) -> FeatureStore:
+    """The Feast store of a platform folder; sets the environment variables that the profile's file names.
+
+    Args:
+        home: platform folder.
+        engine: what materialises; None takes the profile's.
+        ray_address: of the engine `ray`; None takes the settings'.
+    """
     os.environ.update(feast_environment(home))
-    return FeatureStore(repo_path=str(REPO))
+    store = FeatureStore(repo_path=str(REPO), fs_yaml_file=profile_file())
+    if engine is not None:
+        store.config.batch_engine_config = batch_engine(engine, ray_address)
+    return store
 
 
 def service_contract(home: Home, service: str) -> ServiceContract:
