@@ -1,6 +1,8 @@
 """Independent tasks, one after the other here or side by side on a Ray cluster: the same functions either way."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Literal, Protocol, TypeVar
 
 from credit.errors import CreditError, SettingsError, StepError
@@ -60,6 +62,19 @@ def tasks_of(engine: Engine | None, address: str | None, settings: FeatureSettin
 
     join_ray(address or settings.ray_address)
     return RayTasks(settings.duckdb_memory_limit)
+
+
+@contextmanager
+def output_for_the_answer() -> Iterator[None]:
+    """Keep standard output for a command's answer: Ray reports its troubles there, until it is left."""
+    with redirect_stdout(sys.stderr):
+        try:
+            yield
+        finally:
+            if "ray" in sys.modules:
+                import ray
+
+                ray.shutdown()
 
 
 def name_bucket(bucket: str, error: Exception) -> CreditError:

@@ -80,9 +80,10 @@ def materialize(
 ) -> None:
     """Write the newest row of every client and view to the online store."""
     from feature_repo.materialize import materialize_views  # feast takes seconds to import
+    from feature_repo.tasks import output_for_the_answer
 
     started, folder = time.perf_counter(), _home(home)
-    with quiet_feast():
+    with output_for_the_answer(), quiet_feast():
         window = materialize_views(
             folder,
             None if look_back is None else timedelta(days=look_back),

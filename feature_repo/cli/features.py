@@ -108,22 +108,23 @@ def _run(
     from feature_repo.aggregates.build import build_views  # the engine loads only when it is needed
     from feature_repo.aggregates.spine import named_spine
     from feature_repo.locations import event_store, offline_location
-    from feature_repo.tasks import tasks_of
+    from feature_repo.tasks import output_for_the_answer, tasks_of
 
     started = time.perf_counter()
     folder = Home(home.absolute()) if home else Home.current()
     settings = FeatureSettings()
-    store, out = event_store(folder), offline_location(folder, settings)
-    built = build_views(
-        store,
-        named_spine(spine_name, store),
-        out,
-        run,
-        _chosen(views),
-        settings=settings,
-        force=force,
-        tasks=tasks_of(engine, ray_address, settings),
-    )
+    with output_for_the_answer():
+        store, out = event_store(folder), offline_location(folder, settings)
+        built = build_views(
+            store,
+            named_spine(spine_name, store),
+            out,
+            run,
+            _chosen(views),
+            settings=settings,
+            force=force,
+            tasks=tasks_of(engine, ray_address, settings),
+        )
     report = BuildReport(
         run=run,
         skipped=built.skipped,
