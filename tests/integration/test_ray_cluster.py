@@ -1,7 +1,7 @@
 """Build, backfill and materialise on a real two-node Ray: the same bytes as on one machine, through kills."""
 
 import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,16 +169,14 @@ def test_a_killed_command_is_resumed(platform: Platform, tmp_path: Path) -> None
     report = platform.run(home, "backfill", "--spine", "training", "--engine", "ray")
     finished = {name for name in before if all(f"{view.name}/{name.partition('/')[2]}" in before for view in VIEWS)}
     assert report["resumed_buckets"] * len(VIEWS) == len(finished) >= 2 * len(VIEWS)
-    after = {name: os.stat(home / "offline" / name.replace("/", "/training/")).st_mtime_ns for name in before}
+    after = {name: (home / "offline" / name.replace("/", "/training/")).stat().st_mtime_ns for name in before}
     assert after == before
     platform.assert_as_on_one_machine(home, "training", "training", tmp_path)
 
 
 def test_an_error_names_its_bucket(platform: Platform, tmp_path: Path) -> None:
-    home, events = tmp_path / "home", tmp_path / "events"
-    events.symlink_to(platform.events.root.path)
-    bad = tmp_path / "bad"
-    subprocess.run(["cp", "-r", str(platform.events.root), str(bad)], check=True)
+    home, bad = tmp_path / "home", tmp_path / "bad"
+    shutil.copytree(platform.events.root, bad)
     (bad / "bureau" / "bucket-0007.parquet").write_bytes(b"PAR1 no more")
     process = subprocess.run(
         [sys.executable, "-m", "credit", "features", "build", "--engine", "ray"],
