@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,15 +18,16 @@ from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import ContractFeature, ValueType, ViewSpec
-from feature_repo.environment import feast_environment
+from feature_repo.compute.selection import batch_engine
+from feature_repo.environment import REPO, feast_environment, profile_file
 from feature_repo.feast_output import quiet_feast
 from feature_repo.on_demand_views import OVERRIDE_FIELDS
 from feature_repo.online.arrow import ARROW_TYPES
 from feature_repo.online.specs import JOIN_KEY, spec_of
 from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.sources import EVENT_TIMESTAMP
+from feature_repo.tasks import Engine
 
-REPO: Final = Path(__file__).parent
 #: Spine rows joined at a time. Memory grows with this and not with the spine; each slice reads the offline store once.
 _SPINE_ROWS: Final = 100_000
 _ORDER: Final = "spine_order"
@@ -51,10 +51,19 @@ class ServiceContract:
     types: tuple[ValueType, ...]
 
 
-def open_store(home: Home) -> FeatureStore:
-    """The Feast store of a platform folder; sets the environment variables that feature_store.yaml names."""
+def open_store(home: Home, engine: Engine | None = None, ray_address: str | None = None) -> FeatureStore:
+    """The Feast store of a platform folder; sets the environment variables that the profile's file names.
+
+    Args:
+        home: platform folder.
+        engine: what materialises; None takes the profile's.
+        ray_address: of the engine `ray`; None takes the settings'.
+    """
     os.environ.update(feast_environment(home))
-    return FeatureStore(repo_path=str(REPO))
+    store = FeatureStore(repo_path=str(REPO), fs_yaml_file=profile_file())
+    if engine is not None:
+        store.config.batch_engine_config = batch_engine(engine, ray_address)
+    return store
 
 
 def service_contract(home: Home, service: str) -> ServiceContract:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit.bundle.encoding import ColumnValues
@@ -17,6 +16,7 @@ from credit.errors import TrainingError
 from credit.platform import Home
 from credit.schemas.features import FeatureContract, ViewSpec
 from feature_repo.ingest.events import APPLICATION, EventStore
+from feature_repo.locations import event_store
 
 #: What ingestion writes for a category outside the vocabulary; it must not become a known category.
 UNKNOWN = "UNKNOWN"
@@ -98,7 +98,7 @@ def load_dataset(home: Home, declared: FeatureContract, source: FeatureSource, s
         TrainingError: no label has matured, there is one class only, or features are not built for every client.
         DataError: the event store is absent.
     """
-    labelled = matured_labels(EventStore(home.events), sample)
+    labelled = matured_labels(event_store(home), sample)
     if not labelled.num_rows:
         raise TrainingError(
             f"no label is older than its delay of {LABEL_DELAY.days} days: the data window is empty or too recent"
@@ -176,7 +176,7 @@ def moment(value: np.datetime64) -> datetime:
 def _labelled_bucket(store: EventStore, bucket: int, known_until: datetime) -> pa.Table:
     clients = store.clients(bucket).select(["SK_ID_CURR", "t0", "target"])
     matured = pc.and_(pc.is_valid(clients["target"]), pc.less_equal(clients["t0"], pa.scalar(known_until)))
-    persons = pq.read_table(store.path(APPLICATION, bucket), columns=list(_PERSON_COLUMNS))
+    persons = store.path(APPLICATION, bucket).read_table(list(_PERSON_COLUMNS))
     return clients.filter(matured).join(persons, "SK_ID_CURR", join_type="inner")
 
 
