@@ -267,6 +267,9 @@ def test_a_training_set_that_was_not_built_is_refused(portfolio: Portfolio) -> N
     declared, source = feature_source(portfolio.home, SERVICE)
     labels = portfolio.training().num_rows
 
+    with pytest.raises(TrainingError, match=f"{labels - 1} rows of historical features do not match {labels} labels"):
+        load_dataset(portfolio.home, declared, lambda spine: spine.slice(1))
+
     def too_early(spine: pa.Table) -> pa.Table:
         moved = pc.subtract(spine["as_of"], pa.scalar(timedelta(days=365 * 30)))
         return source(spine.set_column(1, "as_of", moved))

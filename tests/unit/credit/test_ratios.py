@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from credit.errors import FeatureError
 from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.schemas.overrides import LARGEST_AMOUNT, NO_OVERRIDES, OVERRIDABLE, Overrides, override_columns
+from feature_repo.catalogue import load_catalogue
 
 values = st.floats(-1e9, 1e9, width=32) | st.just(float("nan")) | st.just(0.0)
 amounts = st.floats(0.01, 1e12)
@@ -106,6 +107,11 @@ def test_overriding_an_amount_with_itself_changes_nothing_although_it_is_stored_
     assert bits(application_ratios(stored)) == bits(
         application_ratios(stored, override_columns([Overrides(amt_credit=406_597.57)]))
     )
+
+
+def test_an_override_is_rounded_as_the_catalogue_stores_what_it_replaces():
+    stored = {feature.name: feature.type for feature in load_catalogue().view("application").features}
+    assert {stored[name] for name in OVERRIDABLE} == {"float32"}
 
 
 def test_the_effective_amounts_are_features_and_no_view_of_the_callers_arrays():
