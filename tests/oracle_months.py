@@ -30,7 +30,7 @@ def pos_cash(events, client, as_of):
         "pos_loan_count": len(loans),
         "pos_active_count": len(active),
         "pos_completed_share": mean(completed(row) for row in newest),
-        "pos_completed_count_1y": sum(completed(row) for row in year),
+        "pos_completed_count_1y": len({row["SK_ID_PREV"] for row in year if completed(row)}),
         "pos_completed_early_share": mean(ended_early(months) for months in loans.values() if completed(months[-1])),
         "pos_left_active_sum": left,
         "pos_left_active_max": largest(row["CNT_INSTALMENT_FUTURE"] for row in active),
