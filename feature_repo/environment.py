@@ -1,7 +1,21 @@
 """What feature_store.yaml takes from the environment."""
 
+from typing import Final
+
+from pydantic import SecretStr
+
 from credit.platform import Home
 from feature_repo.settings import FeatureSettings
+
+_REDIS: Final = (
+    "redis_url",
+    "redis_password",
+    "redis_sentinel_password",
+    "redis_ca_file",
+    "redis_cert_file",
+    "redis_key_file",
+    "redis_check_hostname",
+)
 
 
 def feast_environment(home: Home) -> dict[str, str]:
@@ -9,9 +23,12 @@ def feast_environment(home: Home) -> dict[str, str]:
     settings = FeatureSettings()
     names = {
         "CREDIT_HOME": str(home.root.absolute()),
-        "FEATURES_REDIS_URL": settings.redis_url,
         "FEATURES_KEY_TTL_SECONDS": str(settings.key_ttl_seconds),
     }
-    if settings.redis_password is not None:
-        names["FEATURES_REDIS_PASSWORD"] = settings.redis_password.get_secret_value()
-    return names
+    return names | {
+        f"FEATURES_{name.upper()}": _text(value) for name in _REDIS if (value := getattr(settings, name)) is not None
+    }
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
