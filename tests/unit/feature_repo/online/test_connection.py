@@ -61,7 +61,7 @@ def test_tls_takes_its_files_and_checks_the_host(url: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("url", ["rediss://host", "rediss+sentinel://host/main", "rediss+cluster://host"])
 def test_a_missing_tls_file_is_said_at_once(url: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="absent.pem"):
+    with pytest.raises(SettingsError, match=r"absent\.pem"):
         open_exchange(RedisSettings(url=SecretStr(url), ca_file=tmp_path / "absent.pem"))
 
 
