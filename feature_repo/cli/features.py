@@ -14,11 +14,13 @@ from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
 from feature_repo.cli.feast_commands import apply, materialize
+from feature_repo.cli.prune import prune
 from feature_repo.settings import FeatureSettings
 
 app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
 app.command("apply")(apply)
 app.command("materialize")(materialize)
+app.command("prune")(prune)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
