@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError
 
 from feature_repo.online.connection import RedisSettings, node_pool
-from feature_repo.online.exchange import exchange, packed_command
+from feature_repo.online.exchange import exchange, packed_command, scan
 
 Node = tuple[str, int]
 
@@ -56,13 +56,20 @@ class ClusterExchange:
 
     def ping(self) -> None:
         """See `Exchange`."""
-        for node in dict.fromkeys(self._map()):
-            if node is not None:
-                self._ask_node(node, [packed_command(b"PING")])
+        for node in self._primaries():
+            self._ask_node(node, [packed_command(b"PING")])
 
-    def primaries(self) -> Sequence[redis.ConnectionPool]:
+    def together(self, keys: Sequence[bytes]) -> Sequence[Sequence[int]]:
         """See `Exchange`."""
-        return [self._pool(node) for node in dict.fromkeys(self._map()) if node is not None]
+        groups = defaultdict(list)
+        for position, key in enumerate(keys):
+            groups[key_slot(key)].append(position)
+        return [*groups.values()]
+
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """See `Exchange`."""
+        for node in self._primaries():
+            yield from scan(self._pool(node), pattern)
 
     def close(self) -> None:
         """See `Exchange`."""
@@ -107,6 +114,9 @@ class ClusterExchange:
                 raise redis.ConnectionError(f"no node of the cluster holds slot {slot}")
             positions[node].append(position)
         return positions
+
+    def _primaries(self) -> list[Node]:
+        return [node for node in dict.fromkeys(self._map()) if node is not None]
 
     def _map(self) -> tuple[Node | None, ...]:
         """The primary of each slot."""

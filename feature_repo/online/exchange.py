@@ -1,6 +1,6 @@
 """Sends packed commands to whichever server holds their key, and reads the answers: one bounded attempt, no retries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import redis
@@ -9,30 +9,35 @@ from feature_repo.online.connection import RedisSettings, connection_pool
 
 #: Commands in one write to the socket: keeps requests and answers below the sockets' buffers.
 _COMMANDS_PER_WRITE: Final = 200
-_PING: Final = b"*1\r\n$4\r\nPING\r\n"
+_KEYS_PER_SCAN: Final = b"1000"
 
 
 class Exchange(Protocol):
-    """Port: all that reader and writer know about how many servers there are; thread-safe."""
+    """Port: all that reader and writer know about how many servers there are; thread-safe.
+
+    Every method that asks raises RedisError or OSError when a server did not answer in time, or refused.
+    """
 
     def ask(self, commands: Sequence[bytes], keys: Sequence[bytes]) -> list[Any]:
         """The answer to each command, in order.
 
         Args:
-            commands: whole commands in Redis's protocol, which may be sent twice.
-            keys: one key of each command; all keys of one command lie in one slot.
-
-        Raises:
-            RedisError, OSError: a server did not answer in time, or refused.
+            commands: whole commands in Redis's protocol; after a failover or a move of slots they are sent again, so
+                that sending twice must be the same as once.
+            keys: one key of each command.
         """
         ...
 
-    def ping(self) -> None:
-        """Raise RedisError or OSError unless every primary answers."""
+    def together(self, keys: Sequence[bytes]) -> Sequence[Sequence[int]]:
+        """Positions in `keys` by groups that one command may name together."""
         ...
 
-    def primaries(self) -> Sequence[redis.ConnectionPool]:
-        """A pool per server that holds keys, for work on all of them."""
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """All keys that match, some at a time, some perhaps twice."""
+        ...
+
+    def ping(self) -> None:
+        """Return when every server that holds keys answers."""
         ...
 
     def close(self) -> None:
@@ -63,13 +68,17 @@ class PrimaryExchange:
         """See `Exchange`."""
         return exchange(self._pool, commands)
 
+    def together(self, keys: Sequence[bytes]) -> Sequence[Sequence[int]]:
+        """See `Exchange`."""
+        return [range(len(keys))]
+
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """See `Exchange`."""
+        return scan(self._pool, pattern)
+
     def ping(self) -> None:
         """See `Exchange`."""
-        exchange(self._pool, [_PING])
-
-    def primaries(self) -> Sequence[redis.ConnectionPool]:
-        """See `Exchange`."""
-        return [self._pool]
+        exchange(self._pool, [packed_command(b"PING")])
 
     def close(self) -> None:
         """See `Exchange`."""
@@ -97,6 +106,22 @@ def exchange(pool: redis.ConnectionPool, commands: Sequence[bytes]) -> list[Any]
     finally:
         pool.release(connection)
     return answers
+
+
+def scan(pool: redis.ConnectionPool, pattern: bytes) -> Iterator[list[bytes]]:
+    """All keys of one server that match, some at a time, some perhaps twice.
+
+    Raises:
+        RedisError, OSError: no answer in time.
+    """
+    cursor = b"0"
+    while True:
+        command = packed_command(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _KEYS_PER_SCAN)
+        cursor, keys = exchange(pool, [command])[0]
+        if keys:
+            yield keys
+        if cursor == b"0":
+            return
 
 
 def packed_command(*words: bytes) -> bytes:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import redis
 from feast import Entity, FeatureView, OnDemandFeatureView, RepoConfig
 from feast.base_feature_view import BaseFeatureView
 from feast.infra.online_stores.online_store import OnlineStore
@@ -23,7 +22,8 @@ from pydantic import SecretStr, ValidationInfo, field_validator
 
 from feature_repo.online.arrow import rows_of_table
 from feature_repo.online.codec import decode_row
-from feature_repo.online.connection import RedisSettings, connection_pool, given
+from feature_repo.online.connection import RedisSettings, given
+from feature_repo.online.exchange import open_exchange
 from feature_repo.online.layout import Layout, layout_of
 from feature_repo.online.protobuf import ProtoRow, client_id_of, protobuf_of_row, rows_of_protobuf, to_us
 from feature_repo.online.reader import system_now_us
@@ -201,6 +201,10 @@ class PackedRedisOnlineStore(OnlineStore):
         current = [self._layout(table) for table in tables]
         return self._connected(config).prune(current, to_us(built_before))
 
+    def erase(self, config: RepoConfig, client_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Remove clients with all their rows; answers with the views that each had rows in."""
+        return self._connected(config).erase(client_ids)
+
     def teardown(
         self,
         config: RepoConfig,
@@ -221,6 +225,6 @@ class PackedRedisOnlineStore(OnlineStore):
     def _connected(self, config: RepoConfig) -> PackedWriter:
         if self._writer is None:
             settings: PackedRedisOnlineStoreConfig = config.online_store
-            client = redis.Redis.from_pool(connection_pool(settings.redis))
-            self._writer = PackedWriter(client, config.project, settings.key_ttl_seconds)
+            exchange = open_exchange(settings.redis)
+            self._writer = PackedWriter(exchange, config.project, settings.key_ttl_seconds)
         return self._writer

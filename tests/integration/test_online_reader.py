@@ -17,6 +17,7 @@ from credit.errors import CodecError, StoreUnavailableError
 from credit.schemas.features import FeatureReader, ViewStatus
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
+from feature_repo.online.exchange import open_exchange
 from feature_repo.online.keys import client_key
 from feature_repo.online.layout import layout_of
 from feature_repo.online.reader import PackedReader
@@ -148,10 +149,13 @@ def test_threads_share_a_reader(clean: RedisProcess) -> None:
     assert not wrong
 
 
+def writer_of(server: RedisProcess, project: str = PROJECT, key_ttl_seconds: int = 0) -> PackedWriter:
+    return PackedWriter(open_exchange(RedisSettings(url=server.url)), project, key_ttl_seconds)
+
+
 @pytest.fixture
-def writer(clean: RedisProcess) -> Iterator[PackedWriter]:
-    with clean.client() as client:
-        yield PackedWriter(client, PROJECT)
+def writer(clean: RedisProcess) -> PackedWriter:
+    return writer_of(clean)
 
 
 def value_of(server: RedisProcess) -> float:
@@ -256,7 +260,7 @@ def test_a_key_expires_only_when_asked_to(clean: RedisProcess, writer: PackedWri
     with clean.client() as client:
         writer.write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
         assert client.ttl(key) == -1
-        PackedWriter(client, PROJECT, key_ttl_seconds=3600).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
+        writer_of(clean, key_ttl_seconds=3600).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
         assert 0 < client.ttl(key) <= 3600
 
 
@@ -265,7 +269,7 @@ def test_views_and_projects_are_removed_alone(clean: RedisProcess, writer: Packe
     with clean.client() as client:
         for spec, row in ((FIRST, (1.0, 2, "a")), (SECOND, (3,))):
             writer.write(layout_of(spec), rows_of(spec, [row] * len(clients), clients))
-        other = PackedWriter(client, "test2")
+        other = writer_of(clean, "test2")
         other.write(layout_of(SECOND), rows_of(SECOND, [(4,)]))
         writer.remove_views(["first"])
         assert client.dbsize() == len(clients) + 1
@@ -276,11 +280,23 @@ def test_views_and_projects_are_removed_alone(clean: RedisProcess, writer: Packe
         assert client.keys() == [client_key("test2", CLIENT)]
 
 
+def test_an_erased_client_is_gone_from_every_view_and_schema(clean: RedisProcess, writer: PackedWriter) -> None:
+    old = spec_of_types(["float64"], name="second")
+    for spec, row in ((FIRST, (1.0, 2, "a")), (SECOND, (3,)), (old, (4.0,))):
+        writer.write(layout_of(spec), rows_of(spec, [row] * 3, [1, 2, 3]))
+    other = writer_of(clean, "test2")
+    other.write(layout_of(SECOND), rows_of(SECOND, [(4,)], [1]))
+    assert writer.erase([1, 9, 3, 1]) == {1: ("first", "second"), 3: ("first", "second")}
+    assert writer.erase([1, 3]) == {}
+    with clean.client() as client:
+        assert set(client.keys()) == {client_key(PROJECT, 2), client_key("test2", 1)}
+
+
 def test_a_full_store_refuses_to_write_aloud(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server, server.client() as client:
         client.config_set("maxmemory", 1)
         with pytest.raises(StoreUnavailableError, match="view second: Redis did not take the rows"):
-            PackedWriter(client, PROJECT).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
+            writer_of(server).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
 
 
 def _comes_back(reader: PackedReader) -> bool:
