@@ -58,9 +58,11 @@ class RedisProcess:
 
     def client(self) -> redis.Redis:
         """A client for looking inside, without retries; the caller closes it."""
-        tls = self.tls
-        files = {"ssl_ca_certs": tls.ca, "ssl_certfile": tls.cert, "ssl_keyfile": tls.key} if tls else {}
-        return redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), **{k: str(v) for k, v in files.items()})
+        options: dict[str, object] = {"retry": Retry(NoBackoff(), 0)}
+        if self.tls:
+            files = {"ssl_ca_certs": self.tls.ca, "ssl_certfile": self.tls.cert, "ssl_keyfile": self.tls.key}
+            options |= {name: str(file) for name, file in files.items()} | {"ssl_check_hostname": False}
+        return redis.Redis.from_url(self.url, **options)
 
     def start(self) -> None:
         """Start and wait until it answers."""
