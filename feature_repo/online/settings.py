@@ -53,3 +53,13 @@ class RedisAccess(BaseSettings):
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
         )
+
+    def redis_environment(self) -> dict[str, str]:
+        """These settings as environment variables, secrets included; without those that are not set."""
+        prefix = str(self.model_config.get("env_prefix"))
+        given = {name: getattr(self, name) for name in RedisAccess.model_fields}
+        return {f"{prefix}{name.upper()}": _text(value) for name, value in given.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -84,6 +84,11 @@ def test_an_unset_variable_is_nothing(text: str | None, value: str | None) -> No
     assert given(text) == value
 
 
+def given_again(settings: FeatureSettings) -> dict[str, str]:
+    """What `redis_environment` says, as arguments."""
+    return {name.removeprefix("FEATURES_").lower(): value for name, value in settings.redis_environment().items()}
+
+
 def test_settings_become_what_a_connection_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in {
         "URL": "rediss+sentinel://a:1/main",
@@ -93,8 +98,9 @@ def test_settings_become_what_a_connection_needs(monkeypatch: pytest.MonkeyPatch
         "CHECK_HOSTNAME": "false",
     }.items():
         monkeypatch.setenv(f"FEATURES_REDIS_{name}", value)
-    settings = FeatureSettings().redis(connect_timeout=1, read_timeout=2)
-    assert settings == RedisSettings(
+    settings = FeatureSettings()
+    assert FeatureSettings(**given_again(settings)) == settings
+    assert settings.redis(connect_timeout=1, read_timeout=2) == RedisSettings(
         url="rediss+sentinel://a:1/main",
         password="data",
         sentinel_password="guard",
