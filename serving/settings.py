@@ -43,7 +43,7 @@ class ServingSettings(RedisAccess):
     max_body_bytes: int = Field(16_384, ge=64, description="Largest request body; a larger one is answered with 413.")
 
     decision_redis_url: SecretStr | None = Field(
-        None, description="Decision log: address of its Redis, no cluster; the online store's when unset."
+        None, description="Decision log: address of its Redis; the online store's when unset."
     )
     decision_redis_password: SecretStr | None = Field(
         None, description="Decision log: password of that address, if it does not carry one."

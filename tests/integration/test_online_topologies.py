@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import redis
+from decision_records import decision_record
 from feast_world import T0, FeastWorld
 from packed_rows import rows_of, spec_of_types
 from redis_servers import RedisProcess
 from redis_topologies import Cluster, Watched, redis_cluster, tls_files, watched_redis
 
-from credit.errors import StoreUnavailableError
+from credit.errors import DecisionLogFullError, StoreUnavailableError
 from credit.schemas.features import ViewStatus
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
@@ -23,6 +24,7 @@ from feature_repo.online.keys import client_key
 from feature_repo.online.layout import layout_of
 from feature_repo.online.reader import PackedReader
 from feature_repo.online.writer import PackedWriter
+from serving.decision_log import RedisDecisionLog
 
 PROJECT = "test"
 FIRST = spec_of_types(["float32", "int32", "string"], ttl_seconds=2**31, name="first")
@@ -146,6 +148,19 @@ def test_feast_writes_and_reads(store: Store, tmp_path: Path) -> None:
     assert world.online(["ranked:score"], [*CLIENTS, 5])["score"] == [*(client / 8 for client in CLIENTS), None]
     world.store.teardown()
     assert set(store.writer("feast").read(layout_of(SECOND), CLIENTS)) == {None}
+
+
+def test_decisions_are_kept_and_found_there(store: Store) -> None:
+    log = RedisDecisionLog(store.settings, "decisions", limit=2)
+    log.ping()
+    record = decision_record()
+    log.append(record)
+    log.append(record)
+    assert log.find(record.decision_id) == record
+    assert log.find("other") is None
+    log.append(record.model_copy(update={"decision_id": "d-2"}))
+    with pytest.raises(DecisionLogFullError):
+        log.append(record.model_copy(update={"decision_id": "d-3"}))
 
 
 @pytest.fixture(scope="module")
