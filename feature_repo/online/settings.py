@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
+from credit.errors import SettingsError
 from feature_repo.online.connection import RedisSettings
 
 
@@ -35,9 +36,9 @@ class RedisAccess(BaseSettings):
     def _tls_files_are_used(self) -> "RedisAccess":
         files = (self.redis_ca_file, self.redis_cert_file, self.redis_key_file)
         if any(files) and not self.redis_url.get_secret_value().startswith("rediss"):
-            raise ValueError("files for TLS are given, but the address of the online store is not rediss://")
+            raise SettingsError("files for TLS are given, but the address of the online store is not rediss://")
         if (self.redis_cert_file is None) != (self.redis_key_file is None):
-            raise ValueError("a certificate for Redis and its key belong together: give both or none")
+            raise SettingsError("a certificate for Redis and its key belong together: give both or none")
         return self
 
     def redis(self, connect_timeout: float, read_timeout: float) -> RedisSettings:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from packed_rows import AS_OF, BUILT, CLIENT, pack, put, rows_of, spec_of_types
 from redis_servers import RedisProcess, free_port, redis_server
+from redis_topologies import wait_for
 
 from credit.errors import CodecError, StoreUnavailableError
 from credit.schemas.features import FeatureReader, ViewStatus
@@ -262,6 +263,21 @@ def test_a_key_expires_only_when_asked_to(clean: RedisProcess, writer: PackedWri
         assert client.ttl(key) == -1
         writer_of(clean, key_ttl_seconds=3600).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
         assert 0 < client.ttl(key) <= 3600
+
+
+def test_the_key_ttl_says_nothing_about_freshness(clean: RedisProcess) -> None:
+    key, layout = client_key(PROJECT, CLIENT).decode(), layout_of(SECOND)
+    keeping = writer_of(clean, key_ttl_seconds=3600)
+    keeping.write(layout, rows_of(SECOND, [(1,)], built=BUILT - DAY_US))
+    assert reader_of(clean).read([CLIENT])["second"].status == (ViewStatus.STALE,)
+    with clean.client() as client:
+        client.expire(key, 10)
+        keeping.write(layout, rows_of(SECOND, [(2,)], as_of=AS_OF - 1))  # not taken, and yet the client is in use
+        assert client.ttl(key) > 10
+        keeping.write(layout, rows_of(SECOND, [(3,)], built=BUILT))
+        client.pexpire(key, 1)
+        wait_for(lambda: not client.exists(key))
+    assert reader_of(clean).read([CLIENT])["second"].status == (ViewStatus.NOT_FOUND,)
 
 
 def test_views_and_projects_are_removed_alone(clean: RedisProcess, writer: PackedWriter) -> None:

@@ -16,6 +16,7 @@ from redis_servers import RedisProcess
 from redis_topologies import Cluster, Watched, redis_cluster, tls_files, watched_redis
 
 from credit.errors import DecisionLogFullError, StoreUnavailableError
+from credit.platform import Home
 from credit.schemas.features import ViewStatus
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
@@ -23,6 +24,7 @@ from feature_repo.online.exchange import open_exchange
 from feature_repo.online.keys import client_key
 from feature_repo.online.layout import layout_of
 from feature_repo.online.reader import PackedReader
+from feature_repo.online.settings import RedisAccess
 from feature_repo.online.writer import PackedWriter
 from serving.decision_log import RedisDecisionLog
 
@@ -78,7 +80,7 @@ def cluster_store(folder: Path, ended: ExitStack) -> Store:
 TOPOLOGIES = [
     pytest.param(tls_store, id="tls"),
     pytest.param(sentinel_store, id="sentinel"),
-    pytest.param(cluster_store, id="cluster", marks=pytest.mark.slow),
+    pytest.param(cluster_store, id="cluster"),
 ]
 
 
@@ -148,6 +150,26 @@ def test_feast_writes_and_reads(store: Store, tmp_path: Path) -> None:
     assert world.online(["ranked:score"], [*CLIENTS, 5])["score"] == [*(client / 8 for client in CLIENTS), None]
     world.store.teardown()
     assert set(store.writer("feast").read(layout_of(SECOND), CLIENTS)) == {None}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:feast")
+def test_the_environment_reaches_feasts_configuration(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from feature_repo.settings import FeatureSettings
+    from feature_repo.store import open_store
+
+    given = {f"redis_{name}": value for name, value in store.settings.model_dump(exclude_none=True).items()}
+    settings = FeatureSettings(**{name: given[name] for name in given if name in RedisAccess.model_fields})
+    # Named first, so that what `open_store` sets is taken back after the test.
+    for name in (*(f"FEATURES_{name.upper()}" for name in FeatureSettings.model_fields), "CREDIT_HOME"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in settings.redis_environment().items():
+        monkeypatch.setenv(name, value)
+    online = open_store(Home(tmp_path)).config.online_store
+    assert online.redis == settings.redis(online.connect_timeout, online.read_timeout)
+    assert online.key_ttl_seconds == 0
 
 
 def test_decisions_are_kept_and_found_there(store: Store) -> None:

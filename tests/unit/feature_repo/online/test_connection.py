@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import redis
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from credit.errors import SettingsError
 from feature_repo.online.connection import RedisSettings, connection_pool, given, node_pool
@@ -112,7 +112,7 @@ def test_settings_become_what_a_connection_needs(monkeypatch: pytest.MonkeyPatch
 
 
 def test_tls_files_without_tls_and_half_a_pair_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="not rediss://"):
+    with pytest.raises(SettingsError, match="not rediss://"):
         FeatureSettings(redis_url="redis://host", redis_ca_file=tmp_path)
-    with pytest.raises(ValidationError, match="give both or none"):
+    with pytest.raises(SettingsError, match="give both or none"):
         FeatureSettings(redis_url="rediss://host", redis_cert_file=tmp_path)
