@@ -16,6 +16,7 @@ from feature_repo.online.exchange import exchange, packed_command, scan
 Node = tuple[str, int]
 
 _SLOTS: Final = packed_command(b"CLUSTER", b"SLOTS")
+_PING: Final = packed_command(b"PING")
 _ASKING: Final = packed_command(b"ASKING")
 #: Nodes asked for the map of slots before a call gives up: bounds its time while several nodes are away.
 _NODES_ASKED: Final = 3
@@ -55,9 +56,15 @@ class ClusterExchange:
             return self._ask(commands, keys)
 
     def ping(self) -> None:
-        """See `Exchange`."""
+        """See `Exchange`; one silent node leaves the clients of the others, so that any answer is enough."""
+        silent: Exception = redis.ConnectionError("no node of the cluster holds a slot")
         for node in self._primaries():
-            self._ask_node(node, [packed_command(b"PING")])
+            try:
+                self._ask_node(node, [_PING])
+                return
+            except (redis.RedisError, OSError) as error:
+                silent = error
+        raise silent
 
     def together(self, keys: Sequence[bytes]) -> Sequence[Sequence[int]]:
         """See `Exchange`."""
@@ -131,11 +138,12 @@ class ClusterExchange:
     def _asked_map(self) -> tuple[Node | None, ...]:
         causes = []
         for node in list(dict.fromkeys([*self._pools, *self._seeds]))[:_NODES_ASKED]:
+            pool = self._pool(node)
+            self._pools[node] = self._pools.pop(node)  # asked last the next time: it may be away, or know no better
             try:
-                answer = exchange(self._pool(node), [_SLOTS])[0]
+                answer = exchange(pool, [_SLOTS])[0]
             except (redis.RedisError, OSError) as error:
                 causes.append(f"{node[0]}:{node[1]}: {error}")
-                self._pools[node] = self._pools.pop(node)  # asked last the next time
                 continue
             ranges = [*_ranges(answer, node[0])]
             self._forget_all_but({each.primary for each in ranges})

@@ -37,7 +37,7 @@ class Exchange(Protocol):
         ...
 
     def ping(self) -> None:
-        """Return when every server that holds keys answers."""
+        """Return when a server that holds keys answers."""
         ...
 
     def close(self) -> None:

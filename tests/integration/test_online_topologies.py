@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,13 +121,18 @@ def test_a_silent_server_is_given_up_and_found_again(store: Store) -> None:
         for _ in range(3):
             with pytest.raises(StoreUnavailableError):
                 reader.read(CLIENTS)
-            with pytest.raises(StoreUnavailableError):
-                reader.ping()
+            with answering(len(store.servers) > 1):
+                store.reader().ping()
         with pytest.raises(StoreUnavailableError, match="view second"):
             store.writer().write(layout_of(SECOND), older)
     finally:
         silent.resume()
     assert eventually(lambda: reader.read(CLIENTS)["second"].numeric[:, 0].tolist()) == EXPECTED
+
+
+def answering(expected: bool) -> AbstractContextManager[object]:
+    """One silent node of a cluster leaves an answer to a ping; a silent server of its own does not."""
+    return nullcontext() if expected else pytest.raises(StoreUnavailableError)
 
 
 def eventually(ask: Callable[[], Any], seconds: float = 30) -> Any:
