@@ -106,6 +106,9 @@ class PackedReader:
             raise StoreUnavailableError("the online store did not answer just now; it is asked again in a moment")
         try:
             answer = ask()
+        except redis.ResponseError as error:  # it answers, and at once: nobody waits, so nobody else is held back
+            self._breaker.succeeded()
+            raise StoreUnavailableError(f"the online store refuses: {error}") from error
         except (redis.RedisError, OSError) as error:
             self._breaker.failed()
             raise StoreUnavailableError(f"the online store does not answer: {error}") from error

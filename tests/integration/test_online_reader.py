@@ -79,6 +79,17 @@ def test_altered_bytes_name_client_and_view(clean: RedisProcess) -> None:
         reader_of(clean).read([CLIENT])
 
 
+def test_a_key_that_is_no_hash_fails_its_own_reads_only(clean: RedisProcess, writer: PackedWriter) -> None:
+    writer.write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
+    with clean.client() as client:
+        client.set(client_key(PROJECT, 5).decode(), "foreign")
+    reader = reader_of(clean, CircuitBreaker(failures=1, retry_after=3600))
+    for asked in ([5], [CLIENT, 5], [5, CLIENT]):
+        with pytest.raises(StoreUnavailableError, match="refuses: WRONGTYPE"):
+            reader.read(asked)
+        assert reader.read([CLIENT])["second"].numeric[0, 0] == 1
+
+
 def test_importing_the_reader_imports_no_framework() -> None:
     code = (
         "import sys, feature_repo.online.reader\n"
