@@ -3,6 +3,7 @@
 import asyncio
 import math
 import threading
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -50,8 +51,10 @@ def world(server: RedisProcess, tmp_path_factory: pytest.TempPathFactory) -> Fea
     world = FeastWorld(tmp_path_factory.mktemp("world"), server.url)
     typed, ranked = world.typed(), world.ranked()
     hidden = world.ranked("hidden", online=False)
-    world.store.apply([world.client, typed, ranked, hidden, summed(ranked), *services(typed, ranked)])
-    world.store.materialize(*WINDOW)
+    with warnings.catch_warnings():  # Feast sets filters of its own when it is imported
+        warnings.simplefilter("ignore")
+        world.store.apply([world.client, typed, ranked, hidden, summed(ranked), *services(typed, ranked)])
+        world.store.materialize(*WINDOW)
     return world
 
 
@@ -257,6 +260,16 @@ def test_answers_carry_event_timestamps(world: FeastWorld) -> None:
     rows = [{"SK_ID_CURR": 100_001}, {"SK_ID_CURR": 5}]
     frame = world.store.get_online_features([RANK], rows).to_df(include_event_timestamps=True)
     assert frame["rank__ts"].tolist() == [int(T0.timestamp()), 0]
+
+
+def test_a_store_read_of_nothing_and_of_everything(world: FeastWorld) -> None:
+    online, view = world.store._get_provider().online_store, world.store.get_feature_view("ranked")
+    assert online.online_read(world.store.config, view, []) == []
+    (known, unknown) = online.online_read(world.store.config, view, [key_of(100_002), key_of(5)])
+    assert (known[0], set(known[1])) == (T0, {"score", "rank"})
+    assert unknown == (None, None)
+    ((_, part),) = online.online_read(world.store.config, view, [key_of(100_002)], ["rank"])
+    assert {name: value.int32_val for name, value in part.items()} == {"rank": 100_002}
 
 
 def test_a_push_goes_where_it_is_sent(world: FeastWorld) -> None:
