@@ -161,13 +161,17 @@ def test_feast_writes_and_reads(store: Store, tmp_path: Path) -> None:
 def test_the_environment_reaches_feasts_configuration(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from feature_repo.environment import feast_environment
     from feature_repo.settings import FeatureSettings
     from feature_repo.store import open_store
 
     given = {f"redis_{name}": value for name, value in store.settings.model_dump(exclude_none=True).items()}
     settings = FeatureSettings(**{name: given[name] for name in given if name in RedisAccess.model_fields})
     # Named first, so that what `open_store` sets is taken back after the test.
-    for name in (*(f"FEATURES_{name.upper()}" for name in FeatureSettings.model_fields), "CREDIT_HOME"):
+    for name in {
+        *feast_environment(Home(tmp_path)),
+        *(f"FEATURES_{name.upper()}" for name in RedisAccess.model_fields),
+    }:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     for name, value in settings.redis_environment().items():
