@@ -13,6 +13,7 @@ from credit.progress import peak_memory_mib
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
+from feature_repo.cli.erase import erase
 from feature_repo.cli.feast_commands import apply, materialize
 from feature_repo.cli.proxies import proxies
 from feature_repo.cli.prune import prune
@@ -22,6 +23,7 @@ app = typer.Typer(help="Build, backfill, apply and materialise features.", no_ar
 app.command("apply")(apply)
 app.command("materialize")(materialize)
 app.command("prune")(prune)
+app.command("erase")(erase)
 app.command("proxies")(proxies)
 
 HomeOption = Annotated[
