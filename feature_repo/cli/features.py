@@ -14,6 +14,7 @@ from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
 from feature_repo.cli.feast_commands import apply, materialize
+from feature_repo.cli.spine_options import spine_name
 from feature_repo.settings import FeatureSettings
 
 app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
@@ -51,16 +52,23 @@ def build(
 @app.command()
 def backfill(
     spine: Annotated[
-        str, typer.Option(help="`training` (labelled clients at T0), or a Parquet file of SK_ID_CURR and as_of.")
+        str,
+        typer.Option(
+            help="`training` (labelled clients at T0), `month-ends` (with --from and --to), or a Parquet file of "
+            "SK_ID_CURR and as_of."
+        ),
     ],
     run: Annotated[str | None, typer.Option(help="Name of the run. Default: the spine's name.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First month of `month-ends`, like 2023-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last month of `month-ends`, like 2023-12.")] = None,
     home: HomeOption = None,
     view: ViewOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build features for a spine, as they stood at each of its rows."""
-    _run(spine, run or Path(spine).stem, home, view, force, as_json)
+    named = spine_name(spine, first, last)
+    _run(named, run or Path(named).stem, home, view, force, as_json)
 
 
 @app.command()
