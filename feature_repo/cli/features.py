@@ -14,12 +14,14 @@ from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
 from feature_repo.cli.feast_commands import apply, materialize
+from feature_repo.cli.push import push
 from feature_repo.cli.spine_options import spine_name
 from feature_repo.settings import FeatureSettings
 
 app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
 app.command("apply")(apply)
 app.command("materialize")(materialize)
+app.command("push")(push)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")

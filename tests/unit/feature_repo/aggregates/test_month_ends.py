@@ -83,7 +83,7 @@ def test_data_that_do_not_live_on_have_no_month_ends_and_say_so(tmp_path):
         tables.client(client_id)
     ingest(tables.write(tmp_path / "raw"), tmp_path / "events", Options(buckets=2))
     store = EventStore(tmp_path / "events")
-    with pytest.raises(DataError, match="no client has a month end .* hold nothing after the applications"):
+    with pytest.raises(DataError, match=r"no client has a month end .* hold nothing after the applications"):
         month_end_spine(Months.parse("2022-02", "2023-12"), store)
 
 
