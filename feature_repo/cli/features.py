@@ -1,4 +1,4 @@
-"""`creditctl features`: build, backfill, document, register and materialise feature views."""
+"""`creditctl features`: build, backfill, document, register, materialise, push and look up feature views."""
 
 import time
 from pathlib import Path
@@ -13,15 +13,25 @@ from credit.progress import peak_memory_mib
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
+from feature_repo.catalogue.statistics import load_statistics
+from feature_repo.cli.catalogue_commands import describe, list_features
 from feature_repo.cli.feast_commands import apply, materialize
+from feature_repo.cli.feast_ui import ui
+from feature_repo.cli.freshness import freshness
 from feature_repo.cli.push import push
 from feature_repo.cli.spine_options import spine_name
+from feature_repo.cli.statistics import statistics
 from feature_repo.settings import FeatureSettings
 
-app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
+app = typer.Typer(help="Build, apply, materialise, push and look up features.", no_args_is_help=True)
 app.command("apply")(apply)
 app.command("materialize")(materialize)
 app.command("push")(push)
+app.command("list")(list_features)
+app.command("describe")(describe)
+app.command("freshness")(freshness)
+app.command("statistics")(statistics)
+app.command("ui")(ui)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
@@ -79,7 +89,7 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the page is out of date.")] = False,
 ) -> None:
     """Generate the reference page of the features from the catalogue."""
-    page = reference_page(load_catalogue())
+    page = reference_page(load_catalogue(), load_statistics())
     if not check:
         write_text(out, page)
         typer.echo(f"wrote {out}")

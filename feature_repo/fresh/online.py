@@ -16,8 +16,8 @@ from feature_repo.catalogue import View
 from feature_repo.feast_output import quiet_feast
 from feature_repo.online.specs import spec_of
 from feature_repo.online_access import online_reader
+from feature_repo.registered import registered_store
 from feature_repo.settings import FeatureSettings
-from feature_repo.store import open_store
 
 _LAST: Final[dict[MissingPolicy, int]] = {"impute": 0, "refer": 1, "refuse": 2}
 
@@ -37,7 +37,7 @@ class OnlinePush:
     def __init__(self, home: Home, views: Sequence[View]) -> None:
         self._views = push_order(views)
         with quiet_feast():
-            self._store = _opened(home)
+            self._store = registered_store(home)
             for view in self._views:
                 _check(self._store, view)
 
@@ -74,12 +74,6 @@ def stored_rows(settings: FeatureSettings, views: Sequence[View], clients: Seque
     """
     with closing(online_reader(settings, [view.spec for view in views])) as reader:
         return reader.read(clients)
-
-
-def _opened(home: Home) -> FeatureStore:
-    if not home.feast_registry.exists():
-        raise FeatureError("no feature view is registered: run `creditctl features apply`")
-    return open_store(home)
 
 
 def _check(store: FeatureStore, view: View) -> None:
