@@ -2,7 +2,9 @@
 
 import signal
 import socket
+import warnings
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
@@ -23,6 +25,8 @@ def ui(
 ) -> None:
     """Serve Feast's pages on this machine only, until interrupted."""
     folder = Home(home.absolute()) if home else Home.current()
+    if find_spec("grpc_health") is None:
+        raise SettingsError("Feast's pages need the Python package grpcio-health-checking: install it")
     _check_free(port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -30,6 +34,7 @@ def ui(
 
     store = registered_store(folder)
     typer.echo(f"Feast on http://{_HOST}:{port}, stop with Ctrl-C", err=True)
+    warnings.filterwarnings("ignore", message="The `root_path` parameter")  # Feast's use of FastAPI
     store.serve_ui(host=_HOST, port=port)
 
 

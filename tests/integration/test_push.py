@@ -1,7 +1,7 @@
 """Pushed applications and rows on a real registry and a real Redis, compared with what the night's build computes.
 
-Applying the repo takes ten seconds, so one applied platform folder serves the whole module; tests use clients of their
-own, and the last one lets the night pass.
+Importing Feast takes seconds, so one platform folder serves the whole module; tests use clients of their own, and the
+last one lets the night pass.
 """
 
 import json
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
+from feast_registry import register
 from kaggle_tables import KaggleTables, default_row, random_tables
 from offline_rows import random_rows
 from redis_servers import free_port, redis_server
@@ -59,8 +60,9 @@ def home(tables: KaggleTables, tmp_path_factory: pytest.TempPathFactory) -> Iter
         patch.setenv("CREDIT_HOME", str(home.root))
         patch.setenv("FEATURES_REDIS_URL", server.url)
         ingest(tables.write(home.raw), home.events, Options(buckets=2))
-        for command in (["build"], ["apply"], ["materialize"]):
-            assert run(["features", *command]) == 0
+        assert run(["features", "build"]) == 0
+        register(home)
+        assert run(["features", "materialize"]) == 0
         yield home
 
 
@@ -108,6 +110,15 @@ def drawn_t0(row: dict[str, Any]) -> datetime:
     )
     moment: datetime = drawn.astype(datetime)[0]
     return moment.replace(tzinfo=UTC)
+
+
+def test_the_catalogue_knows_who_serves_each_feature(home: Home) -> None:
+    from feature_repo.catalogue.services import DECISION, FAIRNESS, services_of
+    from feature_repo.store import service_contract
+
+    for service in (DECISION, FAIRNESS):
+        served = {one.name for one in service_contract(home, service).features if one.view is not None}
+        assert served == {one.name for view in CATALOGUE.views for one in view.features if service in services_of(one)}
 
 
 def test_a_known_client_keeps_its_history_as_it_stood_at_the_new_application(home: Home, tmp_path: Path) -> None:
