@@ -6,7 +6,7 @@ DATA ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench lock clean
+.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench-features lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,8 +48,8 @@ pages: setup ## generate the reference pages from the code
 	$(BIN)/creditctl features docs
 	$(BIN)/python scripts/settings_page.py
 
-bench: setup ## measure the online path against Feast's own
-	$(BIN)/python -m benchmarks.features
+bench-features: setup ## measure the feature store against Feast's own online path [CLIENTS=]
+	$(BIN)/python -m benchmarks.features --clients $(CLIENTS)
 
 lock: setup ## compile the pinned requirements from pyproject.toml
 	sh scripts/lock.sh

@@ -1,137 +1,197 @@
-"""The online path measured: our reader against Feast's SDK on our store and on Feast's own Redis store.
+"""The feature store measured: build, training set, materialise, reads, against Feast's own Redis store and path.
 
-    python -m benchmarks.features [--clients 20000] [--feast-clients 1000]
+    python -m benchmarks.features [--clients 10000] [--out build/bench]
 
-Builds random rows for every view of the catalogue, starts a private Redis, and prints medians and ratios.
+Generates and ingests a portfolio once per size (kept below the output folder), then measures everything anew. Prints a
+table and writes `features.json`. Limits of time and memory are those of the full size, 356,255 clients, and scale with
+the number of clients. Whatever the size, a process may take 15 s and a GiB: to start Python, Feast and the engine.
 """
 
 import argparse
 import logging
-import os
-import statistics
-import tempfile
-import time
-import warnings
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
+import redis
 
+from benchmarks.feast_own import RUN, materialize_seconds, own_store, sample_home
+from benchmarks.online_reads import Latency, reader_latency, sdk_latency
+from benchmarks.processes import Finished, creditctl, run
+from benchmarks.report import Row, write_report
+from benchmarks.training_oracle import compare_training_set
 from credit.platform import Home
+from credit.schemas.features import ViewSpec
 from feature_repo import redis_server
-from feature_repo.catalogue import View, load_catalogue, online_view_specs
-from feature_repo.cli.feast_commands import apply
-from feature_repo.environment import feast_environment
-from feature_repo.feast_output import quiet_feast
-from feature_repo.online.connection import RedisSettings
-from feature_repo.online.keys import PROJECT
-from feature_repo.online.reader import PackedReader
+from feature_repo.catalogue import load_catalogue, online_view_specs
+from feature_repo.feature_services import DECISION
+from feature_repo.ingest.events import EventStore
 
-FIRST = 100_001
-START = datetime(2024, 1, 1, tzinfo=UTC)
-TYPES = {"float32": pa.float32(), "int32": pa.int32(), "int64": pa.int64(), "string": pa.string()}
+FULL = 356_255
+#: Feast's own path takes milliseconds a client: this many tell its rate.
+FEAST_CLIENTS = 2_000
+ORACLE_ROWS = 2_000
+_MOST_MIB, _LEAST_MIB, _LEAST_SECONDS = 8 * 1024, 1024, 15
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One run: the platform under test, a small one for Feast's own store, and how many clients there are."""
+
+    home: Home
+    own: Home
+    clients: int
+
+    def env(self, home: Home | None = None) -> dict[str, str]:
+        """Environment of the processes that do the work."""
+        return {"CREDIT_HOME": str((home or self.home).root)}
+
+    def seconds(self, per: float, clients: int = FULL) -> float:
+        """The limit at this size of work that may take `per` seconds for `clients`."""
+        return max(per * self.clients / clients, _LEAST_SECONDS)
+
+    def mib(self) -> float:
+        """The limit of memory at this size."""
+        return max(_MOST_MIB * self.clients / FULL, _LEAST_MIB)
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=20_000)
-    parser.add_argument("--feast-clients", type=int, default=1_000, help="clients in Feast's own store, which is slow")
+    """Prepare, measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, default=Path("build/bench"))
     chosen = parser.parse_args()
-    warnings.simplefilter("ignore")
-    logging.disable(logging.INFO)
-    with tempfile.TemporaryDirectory(prefix="credit-bench-") as folder:
-        ours, theirs = Home(Path(folder) / "ours"), Home(Path(folder) / "theirs")
-        os.environ["FEATURES_REDIS_URL"] = redis_server.start(ours).url
-        feast_port = redis_server.start(theirs).port
-        try:
-            for view in load_catalogue().views:
-                write_rows(view, chosen.clients, ours.offline)
-            apply(ours.root)
-            measure(ours, feast_port, chosen.clients, chosen.feast_clients)
-        finally:
-            redis_server.stop(ours)
-            redis_server.stop(theirs)
-
-
-def write_rows(view: View, clients: int, offline: Path) -> None:
-    """One random row per client, a second apart in data time."""
-    draw = np.random.default_rng(0)
-    stamps = np.datetime64(START.replace(tzinfo=None), "us") + np.arange(clients) * np.timedelta64(1_000_000, "us")
-    columns: dict[str, Any] = {
-        "SK_ID_CURR": np.arange(FIRST, FIRST + clients),
-        "as_of": pa.array(stamps, pa.timestamp("us", "UTC")),
-        "created_ts": pa.array([datetime.now(UTC)] * clients, pa.timestamp("us", "UTC")),
-    }
-    for feature in view.features:
-        drawn = draw.integers(0, 1000, clients)
-        values = [f"category {code % 9}" for code in drawn.tolist()] if feature.type == "string" else drawn
-        columns[feature.name] = pa.array(values, mask=draw.random(clients) < 0.2).cast(TYPES[feature.type])
-    path = offline / view.name / "online" / "bucket-0000.parquet"
-    path.parent.mkdir(parents=True)
-    pq.write_table(pa.table(columns), path)
-
-
-def measure(home: Home, feast_port: int, clients: int, feast_clients: int) -> None:
-    """Materialise into both stores, read from both, print."""
-    from feast import FeatureStore, RepoConfig
-
-    from feature_repo.store import open_store
-
-    ours = open_store(home)
-    theirs = FeatureStore(
-        config=RepoConfig(
-            project=PROJECT,
-            provider="local",
-            registry=str(home.feast_registry),
-            offline_store={"type": "duckdb"},
-            online_store={"type": "redis", "connection_string": f"127.0.0.1:{feast_port}"},
-            batch_engine={"type": "local"},
-            entity_key_serialization_version=3,
-        )
-    )
+    logging.basicConfig(level=logging.WARNING)
+    folder = chosen.out.absolute() / f"features-{chosen.clients}"
+    bench = Bench(Home(folder / "platform"), Home(folder / "feast"), chosen.clients)
+    rows = [*prepare(bench), *offline_rows(bench), *online_rows(bench)]
     specs = online_view_specs(load_catalogue())
-    values = sum(len(spec.columns) for spec in specs)
-    print(f"{len(specs)} views, {values} features a client; this machine has {os.cpu_count()} cores")
-    our_rate = clients / seconds_of(lambda: materialize(ours, [spec.name for spec in specs], clients))
-    their_rate = feast_clients / seconds_of(lambda: materialize(theirs, [spec.name for spec in specs], feast_clients))
-    print(f"materialise: ours {our_rate:,.0f} clients/s, Feast's {their_rate:,.0f}: {our_rate / their_rate:.0f} times")
-    url = feast_environment(home)["FEATURES_REDIS_URL"]
-    reader = PackedReader(RedisSettings(url=url), PROJECT, specs)
-    names = [f"{spec.name}:{column.name}" for spec in specs for column in spec.columns]
-    for count, repeats in ((1, 2000), (100, 200)):
-        asked = [list(range(FIRST + start, FIRST + start + count)) for start in range(repeats)]
-        sdk = [[{"SK_ID_CURR": client % feast_clients + FIRST} for client in one] for one in asked[: repeats // 20]]
-        fast = median_ms(reader.read, asked)
-        packed = median_ms(lambda rows: ours.get_online_features(names, rows).to_dict(), sdk)
-        feast = median_ms(lambda rows: theirs.get_online_features(names, rows).to_dict(), sdk)
-        print(
-            f"{count} client(s): reader {fast:.3f} ms; SDK on our store {packed:.1f} ms ({packed / fast:.0f} times); "
-            f"SDK on Feast's Redis store {feast:.1f} ms ({feast / fast:.0f} times)"
-        )
+    facts = {
+        "clients": bench.clients,
+        "views": len(specs),
+        "features": sum(len(spec.columns) for spec in specs),
+        "events": {name: table.rows for name, table in EventStore(bench.home.events).meta.tables.items()},
+    }
+    write_report(chosen.out / "features.json", rows, facts)
 
 
-def materialize(store: Any, views: Sequence[str], clients: int) -> None:
-    """The first `clients` clients of each view, without Feast's own messages."""
-    with quiet_feast():
-        store.materialize(START, START + timedelta(seconds=clients - 1), feature_views=list(views))
+def prepare(bench: Bench) -> Iterator[Row]:
+    """Raw tables and events; both are kept when they are there already."""
+    if not (bench.home.raw / "application_train.csv").exists():
+        made = creditctl(["data", "generate", "--clients", str(bench.clients)], bench.env())
+        yield Row(f"generate {bench.clients:,} clients", made.seconds, "s", peak_rss_mib=made.peak_rss_mib)
+    done = creditctl(["data", "ingest", "--source", str(bench.home.raw)], bench.env())
+    if not done.answer["unchanged"]:
+        yield Row("ingest", done.seconds, "s", peak_rss_mib=done.peak_rss_mib)
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def offline_rows(bench: Bench) -> Iterator[Row]:
+    """Today's features, the history of the labels, and the training set."""
+    events = sum(table.rows for table in EventStore(bench.home.events).meta.tables.values())
+    built = creditctl(["features", "build", "--force"], bench.env())
+    yield _judged(
+        bench, f"build all features of {bench.clients:,} clients from {events / 1e6:.1f} M events", built, 600
+    )
+    history = creditctl(["features", "backfill", "--spine", "training", "--force"], bench.env())
+    labels = int(history.answer["rows"])
+    yield _judged(bench, f"build the history of {labels:,} labels", history, None)
+    creditctl(["features", "apply"], bench.env())
+    joined = run("benchmarks.training_set", [], bench.env())
+    yield _judged(bench, f"training set: {labels:,} labels x {joined.answer['columns'] - 2} features", joined, 120)
+    compared = compare_training_set(bench.home, DECISION, ORACLE_ROWS, seed=0)
+    differing = len(compared.mismatches)
+    work = f"training set against brute force: {compared.rows:,} labels x {compared.features} features"
+    yield Row(work, differing, "mismatches", must="0", met=differing == 0)
 
 
-def median_ms(work: Callable[[Any], object], arguments: Sequence[Any]) -> float:
-    """Median wall time of a call in milliseconds, after one to warm up."""
-    work(arguments[0])
-    return statistics.median(seconds_of(lambda argument=argument: work(argument)) for argument in arguments) * 1000  # type: ignore[misc]
+def online_rows(bench: Bench) -> Iterator[Row]:
+    """Materialise, size and reads."""
+    ids = sample_home(bench.home, bench.own, min(bench.clients, FEAST_CLIENTS))
+    with _private_redis(bench.home) as ours, _private_redis(bench.own) as theirs:
+        creditctl(["features", "apply"], bench.env(bench.own) | {"FEATURES_REDIS_URL": theirs.url})
+        feast = own_store(bench.own, theirs.port)
+        their_seconds = materialize_seconds(feast, bench.own)
+        yield from _materialize_rows(bench, ours.url, len(ids) / their_seconds)
+        specs = online_view_specs(load_catalogue())
+        all_ids = _client_ids(bench.home)
+        for batch, calls in ((1, 5_000), (100, 500)):
+            fast = reader_latency(ours.url, specs, all_ids, batch, calls)
+            slow = sdk_latency(feast, specs, ids, batch, 200 if batch == 1 else 20)
+            yield from _read_rows(batch, specs, fast, slow)
+
+
+def _materialize_rows(bench: Bench, url: str, baseline: float) -> Iterator[Row]:
+    env = bench.env() | {"FEATURES_REDIS_URL": url}
+    with redis.Redis.from_url(url) as client:
+        before = client.info("memory")["used_memory"]
+        done = creditctl(["features", "materialize", "--replace"], env)
+        used = (client.info("memory")["used_memory"] - before) / bench.clients
+    must = bench.seconds(60, 100_000)
+    yield Row(
+        f"materialise {bench.clients:,} clients",
+        done.seconds,
+        "s",
+        peak_rss_mib=done.peak_rss_mib,
+        must=f"<= {must:.3g} s",
+        met=done.seconds <= must,
+    )
+    rate = float(done.answer["clients_per_second"])
+    ratio = rate / baseline
+    work = "materialise, rate against Feast's own path"
+    yield Row(work, rate, "clients/s", baseline, ratio, must="ratio >= 50", met=ratio >= 50)
+    yield Row("size in Redis", used, "bytes/client", must="<= 2,000 bytes", met=used <= 2_000)
+
+
+def _read_rows(batch: int, specs: tuple[ViewSpec, ...], fast: Latency, slow: Latency) -> Iterator[Row]:
+    features = sum(len(spec.columns) for spec in specs)
+    work = f"read {batch} client{'s' if batch > 1 else ''}, {features} features, {len(specs)} views"
+    must, least = (0.25, 10) if batch == 1 else (2.0, 50)
+    ratio = slow.p50 / fast.p50
+    yield Row(
+        f"{work}: p50",
+        fast.p50,
+        "ms",
+        slow.p50,
+        ratio,
+        must=f"<= {must} ms, ratio >= {least}",
+        met=fast.p50 <= must and ratio >= least,
+    )
+    ratio, met = slow.p99 / fast.p99, None if batch > 1 else fast.p99 <= 1.0
+    yield Row(f"{work}: p99", fast.p99, "ms", slow.p99, ratio, must="" if batch > 1 else "<= 1 ms", met=met)
+
+
+def _judged(bench: Bench, work: str, done: Finished, full_seconds: float | None) -> Row:
+    """Time and memory of a command against limits of the full size; without a limit it is only reported."""
+    if full_seconds is None:
+        return Row(work, done.seconds, "s", peak_rss_mib=done.peak_rss_mib)
+    seconds, mib = bench.seconds(full_seconds), bench.mib()
+    return Row(
+        work,
+        done.seconds,
+        "s",
+        peak_rss_mib=done.peak_rss_mib,
+        must=f"<= {seconds:.3g} s, <= {mib:,.0f} MiB",
+        met=done.seconds <= seconds and done.peak_rss_mib <= mib,
+    )
+
+
+@contextmanager
+def _private_redis(home: Home) -> Iterator[redis_server.RunningServer]:
+    server = redis_server.start(home)
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            client.flushall()
+        yield server
+    finally:
+        redis_server.stop(home)
+
+
+def _client_ids(home: Home) -> list[int]:
+    rows = pq.read_table(home.offline / "application" / RUN, columns=["SK_ID_CURR"])
+    ids: list[int] = rows["SK_ID_CURR"].to_pylist()
+    return ids
 
 
 if __name__ == "__main__":

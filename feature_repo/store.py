@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from feature_repo.environment import feast_environment
 from feature_repo.feast_output import quiet_feast
 from feature_repo.online.arrow import ARROW_TYPES
 from feature_repo.online.specs import JOIN_KEY, spec_of
+from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.sources import EVENT_TIMESTAMP
 
 REPO: Final = Path(__file__).parent
@@ -57,6 +59,20 @@ def service_contract(home: Home, service: str) -> ServiceContract:
         FeatureError: the service is not registered.
     """
     return _contract(open_store(home), service)
+
+
+def prune_online_store(home: Home, built_before: datetime) -> int:
+    """Remove online rows of other schemas than the registered views have, built before a moment; says how many.
+
+    Raises:
+        FeatureError: no view is registered: then every row would be of another schema.
+        StoreUnavailableError: Redis did not answer.
+    """
+    store = open_store(home)
+    views = [view for view in store.list_feature_views() if view.online]
+    if not views:
+        raise FeatureError("no feature view is registered: run `creditctl features apply`")
+    return PackedRedisOnlineStore().prune(store.config, views, built_before)
 
 
 def historical_features(home: Home, spine: pa.Table, service: str) -> pa.Table:

@@ -7,8 +7,8 @@ import redis
 
 from credit.schemas.features import ValueType, ViewColumn, ViewSpec
 from feature_repo.online.codec import Rows, Value, encode_rows
-from feature_repo.online.keys import client_key
-from feature_repo.online.layout import BLOCK_TYPES, layout_of
+from feature_repo.online.keys import client_key, view_field
+from feature_repo.online.layout import BLOCK_TYPES, IDENTITY_BYTES, layout_of
 
 CLIENT, AS_OF, BUILT = 100_002, 1_700_000_000_000_001, 1_760_000_000_000_002
 
@@ -59,4 +59,19 @@ def pack(
 
 def put(client: redis.Redis, project: str, client_id: int, views: Mapping[str, bytes]) -> None:
     """Store packed rows of one client by view, past the writer's rules."""
-    client.hset(client_key(project, client_id).decode(), mapping=dict(views))
+    fields = {view_field(view, raw[:IDENTITY_BYTES]): raw for view, raw in views.items()}
+    client.hset(client_key(project, client_id).decode(), mapping=fields)
+
+
+def random_value(rng: np.random.Generator, kind: ValueType) -> Value:
+    """A value of one type, of any size that it can hold."""
+    if kind == "string":
+        return "".join(map(chr, rng.integers(1, 0x7FF, rng.integers(0, 8)).tolist()))
+    if kind == "bool":
+        return bool(rng.integers(0, 2))
+    if kind == "float32":
+        return float(np.float32(rng.standard_normal() * 1e6))
+    if kind == "float64":
+        return float(rng.standard_normal() * 1e6)
+    bound = 2**31 if kind == "int32" else 2**62
+    return int(rng.integers(-bound, bound))

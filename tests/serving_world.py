@@ -28,7 +28,7 @@ def write_clients(client, contract: FeatureContract, count: int, *, seed: int = 
         layout = layout_of(view.spec)
         rows = Rows(ids, view.as_of_us, built, _columns(view), _texts(view), _nulls(view))
         for client_id, packed in zip(ids.tolist(), encode_rows(layout, rows), strict=True):
-            client.hset(client_key(PROJECT, client_id), view.spec.name, packed)
+            client.hset(client_key(PROJECT, client_id), layout.field, packed)
     return views
 
 

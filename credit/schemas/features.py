@@ -41,8 +41,9 @@ class ViewSpec(Frozen):
 
     @cached_property
     def schema_hash(self) -> int:
-        """64-bit hash of names, types and order; stored with every row and compared on read."""
-        text = json.dumps([[column.name, column.type] for column in self.columns], separators=(",", ":"))
+        """64-bit hash of the view's name and its columns' names, types and order; stored with every row."""
+        columns = [[column.name, column.type] for column in self.columns]
+        text = json.dumps([self.name, columns], separators=(",", ":"))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
     @cached_property

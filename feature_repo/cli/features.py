@@ -14,24 +14,17 @@ from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
 from feature_repo.catalogue.statistics import load_statistics
-from feature_repo.cli.catalogue_commands import describe, list_features
+from feature_repo.cli.everyday import add_everyday_commands
 from feature_repo.cli.feast_commands import apply, materialize
-from feature_repo.cli.feast_ui import ui
-from feature_repo.cli.freshness import freshness
-from feature_repo.cli.push import push
+from feature_repo.cli.prune import prune
 from feature_repo.cli.spine_options import spine_name
-from feature_repo.cli.statistics import statistics
 from feature_repo.settings import FeatureSettings
 
 app = typer.Typer(help="Build, apply, materialise, push and look up features.", no_args_is_help=True)
 app.command("apply")(apply)
 app.command("materialize")(materialize)
-app.command("push")(push)
-app.command("list")(list_features)
-app.command("describe")(describe)
-app.command("freshness")(freshness)
-app.command("statistics")(statistics)
-app.command("ui")(ui)
+app.command("prune")(prune)
+add_everyday_commands(app)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")

@@ -1,7 +1,7 @@
 """Packs feature rows into bytes and reads them back; `feature_repo.online.layout` describes the bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
@@ -13,6 +13,7 @@ from credit.schemas.features import ViewBatch, ViewStatus
 from feature_repo.online.layout import (
     CRC_BYTES,
     HEADER,
+    MAGIC,
     NULL_FLAG,
     RESIDUE,
     SEPARATOR,
@@ -25,6 +26,7 @@ Value = float | int | bool | str | None
 
 _TEXT_SEPARATOR = SEPARATOR.decode()
 _SEED_MASK = 0xFFFFFFFF
+_MAGIC_BYTES = MAGIC.to_bytes(2, "little")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def encode_rows(layout: Layout, rows: Rows) -> list[bytes]:
     for block in layout.blocks:
         for position, (name, column) in enumerate(zip(block.names, block.columns, strict=True)):
             fixed[block.type][:, position] = _filled(layout, block, name, rows.numeric[name], nulls[:, column])
-    fixed["nulls"] = np.packbits(nulls, axis=1, bitorder="little")
+    bitmap = np.packbits(nulls, axis=1, bitorder="little")
+    fixed["nulls"][:, : bitmap.shape[1]] = bitmap
     _write_headers(layout, rows, fixed, nulls)
     tails = _tails(layout, rows)
     return _sealed(fixed.tobytes(), layout.width, tails, rows.client_ids.tolist())
@@ -120,6 +123,22 @@ def decode_batch(layout: Layout, client_ids: Sequence[int], raws: Sequence[bytes
             status[index] = ViewStatus.SCHEMA_MISMATCH
     present = [raws[index] for index in found] if len(found) != len(raws) else raws
     return _batch(layout, present, found, status, now_us - layout.spec.ttl_seconds * 1_000_000)  # type: ignore[arg-type]
+
+
+def built_of(raw: bytes | None) -> int | None:
+    """When a row of any schema was built, microseconds since the epoch (UTC); None for what is no row."""
+    if raw is None or len(raw) < HEADER.size or not raw.startswith(_MAGIC_BYTES):
+        return None
+    return int(HEADER.unpack_from(raw)[-1])
+
+
+def with_mismatches(batch: ViewBatch, rows: Sequence[int]) -> ViewBatch:
+    """`batch` in which each of these rows that was not found is a mismatch: the view lies there in another schema."""
+    status = list(batch.status)
+    for row in rows:
+        if status[row] is ViewStatus.NOT_FOUND:
+            status[row] = ViewStatus.SCHEMA_MISMATCH
+    return replace(batch, status=tuple(status))
 
 
 def _batch(

@@ -8,7 +8,8 @@
     16      8      event timestamp: as_of, microseconds since the epoch (UTC)
     24      8      created timestamp: time of build, microseconds since the epoch (UTC)
     32      ...    one block per value type, in the order of `BLOCK_TYPES`; inside a block the view's column order
-            ...    null bitmap, one bit per column in the view's order, least significant bit first
+            ...    null bitmap, one bit per column in the view's order, least significant bit first; zeros up to a
+                   multiple of 4 bytes, so that serving reads the part of fixed width as 32-bit words
             ...    string tail: UTF-8 values in column order with SEPARATOR between them, nothing for a null
     -4      4      crc32 of everything before it
 
@@ -25,11 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credit.schemas.features import ValueType, ViewSpec
+from feature_repo.online.keys import view_field
 
 HEADER: Final = struct.Struct("<HHQIqq")
 MAGIC: Final = 0xFE57
 VERSION: Final = 1
 _IDENTITY: Final = struct.Struct("<HHQ")
+#: Every row starts with so many bytes that tell its codec version and schema.
+IDENTITY_BYTES: Final = _IDENTITY.size
+WORD_BYTES: Final = 4
 NULL_FLAG: Final = 1
 #: U+0000: refused inside values; one split of the tails of many rows is the fastest way to read strings.
 SEPARATOR: Final = b"\x00"
@@ -65,6 +70,7 @@ class Layout:
     Attributes:
         spec: the view.
         identity: the bytes that every row of this schema and codec version starts with.
+        field: where the rows lie in a client's hash.
         dtype: the part of fixed width.
         width: size of that part in bytes.
         blocks: columns by value type.
@@ -74,6 +80,7 @@ class Layout:
 
     spec: ViewSpec
     identity: bytes
+    field: bytes
     dtype: np.dtype[np.void]
     width: int
     blocks: tuple[Block, ...]
@@ -84,14 +91,27 @@ class Layout:
 def layout_of(spec: ViewSpec) -> Layout:
     """The layout that follows from a view's columns; worth keeping, it takes longer than reading a row."""
     blocks = tuple(block for kind in BLOCK_TYPES if (block := _block(spec, kind)).names)
-    fields: list[tuple[str, str, tuple[int, ...]]] = [("identity", "u1", (_IDENTITY.size,))]
+    fields: list[tuple[str, str, tuple[int, ...]]] = [("identity", "u1", (IDENTITY_BYTES,))]
     fields += [("flags", "<u4", ()), ("as_of_us", "<i8", ()), ("built_us", "<i8", ())]
     fields += [(block.type, BLOCK_TYPES[block.type], (len(block.names),)) for block in blocks]
-    fields.append(("nulls", "u1", (-(-len(spec.columns) // 8),)))
-    dtype = np.dtype(fields)
+    dtype = np.dtype([*fields, ("nulls", "u1", (_bitmap_bytes(spec, np.dtype(fields).itemsize),))])
     is_string = np.array([column.type == "string" for column in spec.columns], dtype=np.bool_)
     identity = _IDENTITY.pack(MAGIC, VERSION, spec.schema_hash)
-    return Layout(spec, identity, dtype, dtype.itemsize, blocks, np.flatnonzero(~is_string), np.flatnonzero(is_string))
+    return Layout(
+        spec=spec,
+        identity=identity,
+        field=view_field(spec.name, identity),
+        dtype=dtype,
+        width=dtype.itemsize,
+        blocks=blocks,
+        numeric_columns=np.flatnonzero(~is_string),
+        string_columns=np.flatnonzero(is_string),
+    )
+
+
+def _bitmap_bytes(spec: ViewSpec, before: int) -> int:
+    bitmap = -(-len(spec.columns) // 8)
+    return bitmap + -(before + bitmap) % WORD_BYTES
 
 
 def _block(spec: ViewSpec, kind: ValueType) -> Block:

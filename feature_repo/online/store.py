@@ -24,7 +24,7 @@ from feature_repo.online.arrow import rows_of_table
 from feature_repo.online.codec import decode_row
 from feature_repo.online.connection import RedisSettings, connection_pool, given
 from feature_repo.online.layout import Layout, layout_of
-from feature_repo.online.protobuf import ProtoRow, client_id_of, protobuf_of_row, rows_of_protobuf
+from feature_repo.online.protobuf import ProtoRow, client_id_of, protobuf_of_row, rows_of_protobuf, to_us
 from feature_repo.online.reader import system_now_us
 from feature_repo.online.specs import JOIN_KEY, spec_of, times_of
 from feature_repo.online.writer import PackedWriter
@@ -131,7 +131,7 @@ class PackedRedisOnlineStore(OnlineStore):
         spec, features = layout.spec, requested_features or [column.name for column in layout.spec.columns]
         client_ids = [client_id_of(key) for key in entity_keys]
         answers: list[ReadRow] = []
-        for client_id, raw in zip(client_ids, self._connected(config).read(spec.name, client_ids), strict=True):
+        for client_id, raw in zip(client_ids, self._connected(config).read(layout, client_ids), strict=True):
             row = None if raw is None else decode_row(layout, client_id, raw)
             answers.append((None, None) if row is None else protobuf_of_row(spec, row, features))
         return answers
@@ -166,6 +166,14 @@ class PackedRedisOnlineStore(OnlineStore):
         removed = [table.name for table in tables_to_delete if not isinstance(table, OnDemandFeatureView)]
         if removed:
             self._connected(config).remove_views(removed)
+
+    def prune(self, config: RepoConfig, tables: Sequence[FeatureView], built_before: datetime) -> int:
+        """Remove rows of schemas that none of `tables` has, if they were built before a moment; says how many.
+
+        A changed view leaves the rows of its old schema, for the replicas that still serve a model made with it.
+        """
+        current = [self._layout(table) for table in tables]
+        return self._connected(config).prune(current, to_us(built_before))
 
     def teardown(
         self,

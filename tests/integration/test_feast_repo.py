@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from offline_rows import BUILT, FIRST_CLIENT, T0, random_rows, write_offline_store, write_rows
+from packed_rows import rows_of, spec_of_types
 from redis_servers import RedisProcess, free_port, redis_server
 
 from credit.cli import run
@@ -23,7 +24,7 @@ from credit.platform import Home
 from credit.schemas.features import FeatureReader, ViewBatch, ViewStatus
 from feature_repo.catalogue import load_catalogue, online_view_specs
 from feature_repo.online.connection import RedisSettings
-from feature_repo.online.keys import PROJECT
+from feature_repo.online.keys import PROJECT, view_of_field
 from feature_repo.online.reader import PackedReader
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def test_an_unknown_service_says_what_to_do(platform: Platform) -> None:
 def test_protected_attributes_stay_offline(materialized: Platform) -> None:
     with materialized.redis.client() as client:
         assert client.dbsize() == CLIENTS
-        assert {field.decode() for field in client.hkeys(f"features:credit_scoring:{FIRST_CLIENT}")} == set(ONLINE)
+        fields = client.hkeys(f"features:credit_scoring:{FIRST_CLIENT}")
+        assert {view_of_field(field) for field in fields} == set(ONLINE)
 
 
 def test_reader_sdk_and_built_rows_are_equal_for_every_client(materialized: Platform) -> None:
@@ -343,6 +345,28 @@ def test_views_that_cannot_be_packed_are_refused(platform: Platform) -> None:
         view.entity_columns = [Field(name=entity.join_key, dtype=Int64)]
         with pytest.raises(FeatureError, match=cause):
             online.update(store.config, [], [view], [], [], False)
+
+
+def test_rows_of_a_changed_view_stay_until_they_are_pruned(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from feature_repo.online.codec import encode_rows
+    from feature_repo.online.layout import layout_of
+
+    with platform.redis.client() as client:
+        client.flushall()
+        assert run(["features", "materialize"]) == 0
+        before = layout_of(spec_of_types(["float32"], name="bureau"))
+        (raw,) = encode_rows(before, rows_of(before.spec, [(1.0,)], [FIRST_CLIENT], built=NOW_US))
+        key = f"features:credit_scoring:{FIRST_CLIENT}"
+        client.hset(key, before.field.decode(), raw)
+        capsys.readouterr()
+        assert run(["features", "prune", "--older-than", str(24 * 36500), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"removed": 0}
+        assert run(["features", "prune", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"removed": 1}
+        assert {view_of_field(field) for field in client.hkeys(key)} == set(ONLINE)
+        assert client.hlen(key) == len(ONLINE)
 
 
 def test_removed_views_leave_no_fields_and_teardown_no_keys(platform: Platform) -> None:

@@ -193,21 +193,61 @@ def test_before_1970_is_older_than_after(clean: RedisProcess, writer: PackedWrit
     assert value_of(clean) == 2
 
 
-@pytest.mark.parametrize(("built", "value"), [(BUILT + 1, 2), (BUILT - 1, 1)], ids=["later build", "earlier build"])
-def test_a_row_of_another_schema_gives_way_to_a_later_build(
-    clean: RedisProcess, writer: PackedWriter, built: int, value: int
+OLD = spec_of_types(["float64"], name="second")
+
+
+def old_reader(server: RedisProcess) -> PackedReader:
+    """A replica of the model before: it knows the old schema of one view."""
+    settings = RedisSettings(url=f"redis://127.0.0.1:{server.port}/0", password=server.password)
+    return PackedReader(settings, PROJECT, [FIRST, OLD], now_us=lambda: BUILT)
+
+
+def test_two_schemas_of_a_view_lie_side_by_side(clean: RedisProcess, writer: PackedWriter) -> None:
+    for spec, row in ((FIRST, (1.0, 2, "a")), (OLD, (1.5,)), (SECOND, (2,))):
+        writer.write(layout_of(spec), rows_of(spec, [row]))
+    assert old_reader(clean).read([CLIENT])["second"].numeric[0, 0] == 1.5
+    assert reader_of(clean).read([CLIENT])["second"].numeric[0, 0] == 2
+    assert reader_of(clean).read([CLIENT])["second"].status == (ViewStatus.PRESENT,)
+
+
+def test_a_view_of_another_schema_only_is_a_mismatch_and_the_others_are_served(
+    clean: RedisProcess, writer: PackedWriter
 ) -> None:
-    old = spec_of_types(["float64"], name="second")
-    writer.write(layout_of(old), rows_of(old, [(1.0,)]))
-    writer.write(layout_of(SECOND), rows_of(SECOND, [(2,)], as_of=AS_OF - DAY_US, built=built))
-    batch = reader_of(clean).read([CLIENT])["second"]
-    assert batch.status == (ViewStatus.PRESENT if value == 2 else ViewStatus.SCHEMA_MISMATCH,)
+    """The first client is as before the rollout, the second as after, the third is unknown."""
+    writer.write(layout_of(FIRST), rows_of(FIRST, [(1.0, 2, "a"), (2.0, 3, "b")]))
+    writer.write(layout_of(OLD), rows_of(OLD, [(1.5,)]))
+    writer.write(layout_of(SECOND), rows_of(SECOND, [(2,)], [CLIENT + 1]))
+    asked = [CLIENT, CLIENT + 1, CLIENT + 2]
+    present, mismatch, absent = ViewStatus.PRESENT, ViewStatus.SCHEMA_MISMATCH, ViewStatus.NOT_FOUND
+    for reader, states in ((old_reader, (present, mismatch, absent)), (reader_of, (mismatch, present, absent))):
+        batches = reader(clean).read(asked)
+        assert batches["second"].status == states
+        assert batches["first"].status == (present, present, absent)
+        missing = [state is not present for state in states]
+        np.testing.assert_array_equal(np.isnan(batches["second"].numeric[:, 0]), missing)
+
+
+def test_pruning_removes_other_schemas_of_old_builds_only(clean: RedisProcess, writer: PackedWriter) -> None:
+    clients = range(1, 2501)
+    current = [layout_of(FIRST), layout_of(SECOND)]
+    writer.write(current[0], rows_of(FIRST, [(1.0, 2, "a")] * len(clients), clients, built=BUILT - DAY_US))
+    writer.write(layout_of(OLD), rows_of(OLD, [(1.5,)] * len(clients), clients))
+    with clean.client() as client:
+        client.hset(client_key(PROJECT, 1).decode(), "second:junk", b"no row")
+    assert writer.prune(current, BUILT) == 1
+    assert old_reader(clean).read([*clients])["second"].status == (ViewStatus.PRESENT,) * len(clients)
+    assert writer.prune(current, BUILT + 1) == len(clients)
+    batches = old_reader(clean).read([*clients])
+    assert batches["first"].status == (ViewStatus.STALE,) * len(clients)
+    assert batches["second"].status == (ViewStatus.NOT_FOUND,) * len(clients)
 
 
 def test_foreign_bytes_are_replaced(clean: RedisProcess, writer: PackedWriter) -> None:
+    layout = layout_of(SECOND)
     with clean.client() as client:
-        put(client, PROJECT, CLIENT, {"second": b"something else that is longer than a header"})
-    writer.write(layout_of(SECOND), rows_of(SECOND, [(2,)]))
+        foreign = {layout.field: b"something else that is longer than a header"}
+        client.hset(client_key(PROJECT, CLIENT).decode(), mapping=foreign)
+    writer.write(layout, rows_of(SECOND, [(2,)]))
     assert value_of(clean) == 2
 
 
