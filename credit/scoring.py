@@ -11,6 +11,7 @@ from credit.errors import CreditError, IncompleteFeaturesError, UnknownClientErr
 from credit.reason_codes import Language
 from credit.schemas.decision import Decision, DecisionRecord, Reason
 from credit.schemas.features import MissingPolicy, ViewBatch, ViewSpec, ViewStatus
+from credit.schemas.overrides import Overrides
 
 _USABLE = (ViewStatus.PRESENT, ViewStatus.STALE)
 
@@ -41,6 +42,7 @@ class Scorer:
         client_ids: Sequence[int],
         language: Language = "en",
         *,
+        overrides: Sequence[Overrides] | None = None,
         reasons: bool = True,
     ) -> list[Scored | CreditError]:
         """Score n clients; one that cannot be scored gets its error in its place and harms no other.
@@ -53,14 +55,18 @@ class Scorer:
             views: by name, the rows of all n clients in order, as a feature reader returns them.
             client_ids: n ids.
             language: of the reasons.
+            overrides: what each of the n requests states in place of the stored application.
             reasons: False leaves them out, and their cost.
 
         Raises:
             FeatureError: a view of the contract was not read or is laid out differently.
+            ValueError: there are more or fewer overrides than clients.
         """
+        if overrides is not None and len(overrides) != len(client_ids):
+            raise ValueError(f"{len(overrides)} overrides for {len(client_ids)} clients")
         if not client_ids:
             return []
-        matrix = self.bundle.matrix(views)
+        matrix = self.bundle.matrix(views, overrides or ())
         errors = [self._obstacle(views, row, client) for row, client in enumerate(client_ids)]
         scorable = np.array([row for row, error in enumerate(errors) if error is None], dtype=np.intp)
         results: list[Scored | CreditError | None] = [*errors]
@@ -130,7 +136,7 @@ def replay(record: DecisionRecord, bundle: Bundle, language: Language = "en") ->
         CreditError: the recorded client could not have been scored.
     """
     views = {view.name: _recorded_batch(record, view) for view in bundle.contract.views}
-    (result,) = Scorer(bundle).score(views, [record.client_id], language)
+    (result,) = Scorer(bundle).score(views, [record.client_id], language, overrides=[record.overrides])
     if isinstance(result, CreditError):
         raise result
     return result

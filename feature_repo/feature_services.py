@@ -6,6 +6,7 @@ from typing import Final
 from feast import FeatureService, FeatureView, OnDemandFeatureView
 
 from credit.errors import FeatureError
+from credit.schemas.overrides import OVERRIDABLE
 from feature_repo.catalogue import Catalogue
 
 DECISION: Final = "credit_scoring_v1"
@@ -17,10 +18,13 @@ def decision_service(
 ) -> FeatureService:
     """Every view without protected attributes, in catalogue order, then the request-time features.
 
+    Stored amounts that a request may override are inputs of those, and not features: a model that saw both could
+    contradict itself.
+
     Raises:
         FeatureError: a view mixes protected and other attributes.
     """
-    chosen = [views[view.name] for view in catalogue.views if not _protected(catalogue, view.name)]
+    chosen = [_not_overridable(views[view.name]) for view in catalogue.views if not _protected(catalogue, view.name)]
     return FeatureService(
         name=DECISION,
         features=[*chosen, on_demand],
@@ -38,6 +42,11 @@ def fairness_service(catalogue: Catalogue, views: Mapping[str, FeatureView]) -> 
         description="Protected attributes, for fairness monitoring only; offline.",
         owner=chosen[0].owner,
     )
+
+
+def _not_overridable(view: FeatureView) -> FeatureView:
+    names = [field.name for field in view.features if field.name not in OVERRIDABLE]
+    return view if len(names) == len(view.features) else view[names]
 
 
 def _protected(catalogue: Catalogue, name: str) -> bool:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from credit.bundle.bundle import Bundle
@@ -14,10 +13,12 @@ from credit.bundle.reader import load_bundle
 from credit.errors import FeatureError
 from credit.platform import Home
 from credit.progress import step
-from feature_repo.aggregates.build import RunManifest, read_manifest
+from feature_repo.aggregates.manifest import RunManifest, read_manifest
 from feature_repo.catalogue import View
 from feature_repo.catalogue.statistics import MeasuredOn, Statistics
 from feature_repo.ingest.events import EventStore
+from feature_repo.locations import event_store, offline_location
+from feature_repo.storage import Location
 
 #: Digits kept: enough for people, few enough that a page does not change with the last bit.
 _DIGITS = 6
@@ -38,21 +39,22 @@ def measure(home: Home, views: Sequence[View], run: str, bundle_path: Path, publ
         BundleError: the bundle or the key cannot be used.
         DataError: no events are ingested.
     """
-    manifest = read_manifest(home.offline, run)
+    offline = offline_location(home)
+    manifest = read_manifest(offline, run)
     if manifest is None:
-        raise FeatureError(f"run {run} is not finished below {home.offline}: run `creditctl features backfill`")
+        raise FeatureError(f"run {run} is not finished below {offline}: run `creditctl features backfill`")
     bundle = load_bundle(bundle_path, load_public_key(public_key))
-    missing = missing_shares(home.offline, run, [view for view in views if view.name in manifest.features])
-    measured = _measured_on(EventStore(home.events), manifest, bundle)
+    missing = missing_shares(offline, run, [view for view in views if view.name in manifest.features])
+    measured = _measured_on(event_store(home), manifest, bundle)
     return Statistics(measured_on=measured, missing=missing, importance=importance_shares(bundle))
 
 
-def missing_shares(offline: Path, run: str, views: Sequence[View]) -> dict[str, float]:
+def missing_shares(offline: Location, run: str, views: Sequence[View]) -> dict[str, float]:
     """Share of rows in which each feature is null, in catalogue order; read file by file."""
     shares: dict[str, float] = {}
     with step(f"share missing in {run}", total=len(views)) as progress:
         for view in views:
-            shares |= _missing(sorted((offline / view.name / run).glob("*.parquet")), view)
+            shares |= _missing((offline / view.name / run).files(), view)
             progress.advance()
     return shares
 
@@ -84,13 +86,13 @@ def _created(path: Path) -> str | None:
         return None
 
 
-def _missing(files: Sequence[Path], view: View) -> dict[str, float]:
+def _missing(files: Sequence[Location], view: View) -> dict[str, float]:
     nulls: Counter[str] = Counter()
     rows = 0
-    for path in files:
-        file = pq.ParquetFile(path)
-        names = [feature.name for feature in view.features if feature.name in file.schema_arrow.names]
-        table = file.read(columns=names)
+    for file in files:
+        held = file.footer().schema.to_arrow_schema().names
+        names = [feature.name for feature in view.features if feature.name in held]
+        table = file.read_table(columns=names)
         rows += table.num_rows
         nulls.update({name: table[name].null_count for name in names})
     return {name: round(count / rows, _DIGITS) for name, count in nulls.items()} if rows else {}

@@ -7,7 +7,7 @@ from feast import Entity, FeatureView, Field
 
 from credit.errors import FeatureError
 from credit.platform import Home
-from feature_repo.catalogue import Catalogue, View
+from feature_repo.catalogue import Catalogue, Feature, View
 from feature_repo.online.specs import FEAST_TYPES, MISSING_POLICY_TAG, TTL_TAG
 from feature_repo.sources import batch_source, push_source
 
@@ -43,7 +43,7 @@ def _feature_view(view: View, home: Home, client: Entity) -> FeatureView:
                 name=feature.name,
                 dtype=FEAST_TYPES[feature.type],
                 description=feature.meaning,
-                tags={"window": feature.window} | ({"protected": "true"} if feature.protected else {}),
+                tags=_feature_tags(feature),
             )
             for feature in view.features
         ],
@@ -53,3 +53,9 @@ def _feature_view(view: View, home: Home, client: Entity) -> FeatureView:
         owner=view.owner,
         tags=view.tags | policy,
     )
+
+
+def _feature_tags(feature: Feature) -> dict[str, str]:
+    protected = {"protected": "true"} if feature.protected else {}
+    proxy = {"proxy_for": ",".join(feature.proxy_for)} if feature.proxy_for else {}
+    return {"window": feature.window} | protected | proxy

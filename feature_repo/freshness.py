@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from credit.errors import StoreUnavailableError
 from credit.schemas.features import Frozen, ViewBatch, ViewStatus
-from feature_repo.aggregates.build import RunManifest, read_manifest
+from feature_repo.aggregates.manifest import RunManifest, read_manifests
 from feature_repo.catalogue import View
 from feature_repo.online.keys import PROJECT, client_key, client_key_pattern
 from feature_repo.online_access import online_client, online_reader
 from feature_repo.settings import FeatureSettings
+from feature_repo.storage import Location
 
 #: `absent`: nobody is online. `incomplete`: some client has no row, or one of another schema. `stale`: all have rows,
 #: some older than the view's TTL. `offline`: the view is kept offline on purpose.
@@ -51,11 +51,11 @@ class ViewFreshness(Frozen):
     verdict: Verdict
 
 
-def freshness(offline: Path, views: Sequence[View], settings: FeatureSettings, sample: int) -> list[ViewFreshness]:
+def freshness(offline: Location, views: Sequence[View], settings: FeatureSettings, sample: int) -> list[ViewFreshness]:
     """The freshness of each view.
 
     Args:
-        offline: root of the offline store.
+        offline: the offline store.
         views: in the order wanted.
         settings: where the online store is.
         sample: most clients to look at.
@@ -68,7 +68,7 @@ def freshness(offline: Path, views: Sequence[View], settings: FeatureSettings, s
     online = [view for view in views if view.online]
     with closing(online_reader(settings, [view.spec for view in online])) as reader:
         stored = reader.read(clients)
-    manifests = _manifests(offline)
+    manifests = sorted(read_manifests(offline).values(), key=lambda manifest: manifest.created_ts)
     states = {name: _state(batch) for name, batch in stored.items()}
     return [_freshness(view, manifests, states.get(view.name)) for view in views]
 
@@ -92,16 +92,10 @@ def sampled_clients(settings: FeatureSettings, most: int) -> list[int]:
 
 
 def _client_of(key: bytes) -> int | None:
-    digits = key.rpartition(b":")[2].strip(b"{}")
+    """The client of a key; None for a key that only looks like one of ours."""
+    digits = key.rpartition(b":")[2]
     client_id = int(digits) if digits.isdigit() else None
     return client_id if client_id is not None and client_key(PROJECT, client_id) == key else None
-
-
-def _manifests(offline: Path) -> list[RunManifest]:
-    """Of all finished runs, the oldest first."""
-    names = [path.stem for path in sorted((offline / ".runs").glob("*.json"))]
-    found = [manifest for name in names if (manifest := read_manifest(offline, name)) is not None]
-    return sorted(found, key=lambda manifest: manifest.created_ts)
 
 
 def _freshness(view: View, manifests: Sequence[RunManifest], state: OnlineState | None) -> ViewFreshness:

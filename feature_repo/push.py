@@ -18,6 +18,7 @@ from feature_repo.fresh.compute import features_at_application
 from feature_repo.fresh.offline_run import append_run
 from feature_repo.fresh.online import OnlinePush, stored_rows
 from feature_repo.ingest.events import EventsMeta, EventStore, UnknownCategory
+from feature_repo.locations import event_store, events_location, offline_location
 from feature_repo.settings import FeatureSettings
 from feature_repo.sources import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 
@@ -110,7 +111,9 @@ def _push(
     feast = OnlinePush(home, online)
     stamped = {name: _stamped(table, created) for name, table in tables.items()}
     # Offline first: what is served is then never without its history, and a repeated push is harmless.
-    run = append_run(home.offline, stamped, created, EventStore(home.events).buckets) if options.offline else None
+    run = None
+    if options.offline:
+        run = append_run(offline_location(home, options.settings), stamped, created, event_store(home).buckets)
     feast.write(stamped)
     clients = next(iter(tables.values()))["SK_ID_CURR"].unique().to_pylist()
     return PushReport(
@@ -139,17 +142,19 @@ def _kept(stored: Mapping[str, ViewBatch], clients: Sequence[int], created: date
 def _history(home: Home, options: PushOptions) -> EventStore | None:
     if not options.no_history:
         try:
-            return EventStore(home.events)
+            return event_store(home)
         except DataError as error:
             raise DataError(f"{error}; or say with --no-history that these clients have none") from None
     if _meta(home) is not None:
-        raise SettingsError(f"--no-history is for machines without events, but {home.events} holds some: leave it out")
+        raise SettingsError(
+            f"--no-history is for machines without events, but {events_location(home)} holds some: leave it out"
+        )
     return None
 
 
 def _meta(home: Home) -> EventsMeta | None:
     try:
-        return EventStore(home.events).meta
+        return event_store(home).meta
     except DataError:
         return None
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,3 +30,29 @@ class FeatureSettings(BaseSettings):
             ge=0, description="Seconds after which an unwritten client is removed from the online store; 0 keeps it."
         ),
     ] = 0
+    profile: Annotated[
+        Literal["local", "cluster"],
+        Field(
+            description="Feast's configuration: `feature_store.yaml` (DuckDB) or `feature_store.cluster.yaml` (Ray)."
+        ),
+    ] = "local"
+    registry: Annotated[
+        str | None,
+        Field(description="Feast's registry: a file, or a SQLAlchemy address. Default: a file in the platform folder."),
+    ] = None
+    ray_address: Annotated[
+        str | None,
+        Field(description="Ray for the jobs of `--engine ray` and the cluster profile: host:port, or `local`."),
+    ] = None
+    events_location: Annotated[
+        str | None,
+        Field(
+            description="Where events lie: a folder, s3://bucket/prefix or gs://bucket/prefix; unset, "
+            "in the platform folder."
+        ),
+    ] = None
+    offline_location: Annotated[str | None, Field(description="Where feature rows lie; as for events.")] = None
+    storage_endpoint: Annotated[
+        str | None,
+        Field(description="Address of an S3- or GCS-compatible server, instead of the provider's own."),
+    ] = None

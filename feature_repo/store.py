@@ -3,30 +3,35 @@
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
-from feast import FeatureService, FeatureStore
+import pyarrow.compute as pc
+from feast import FeatureStore
 from feast.base_feature_view import BaseFeatureView
 from feast.errors import FeatureServiceNotFoundException
+from numpy.typing import NDArray
 
 from credit.errors import FeatureError
+from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import ContractFeature, ValueType, ViewSpec
-from feature_repo.environment import feast_environment
+from feature_repo.compute.selection import batch_engine
+from feature_repo.environment import REPO, feast_environment, profile_file
 from feature_repo.feast_output import quiet_feast
+from feature_repo.on_demand_views import OVERRIDE_FIELDS
 from feature_repo.online.arrow import ARROW_TYPES
 from feature_repo.online.specs import JOIN_KEY, spec_of
 from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.sources import EVENT_TIMESTAMP
+from feature_repo.tasks import Engine
 
-REPO: Final = Path(__file__).parent
-#: Spine rows joined at a time. Feast computes on-demand views over a dict of all columns as Python lists, about 60
-#: bytes a value, so that memory grows with this and not with the spine.
-_SPINE_ROWS: Final = 50_000
+#: Spine rows joined at a time. Memory grows with this and not with the spine; each slice reads the offline store once.
+_SPINE_ROWS: Final = 100_000
 _ORDER: Final = "spine_order"
+_KEYS: Final = pa.schema([(JOIN_KEY, pa.int64()), (EVENT_TIMESTAMP, pa.timestamp("us", "UTC"))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,19 @@ class ServiceContract:
     types: tuple[ValueType, ...]
 
 
-def open_store(home: Home) -> FeatureStore:
-    """The Feast store of a platform folder; sets the environment variables that feature_store.yaml names."""
+def open_store(home: Home, engine: Engine | None = None, ray_address: str | None = None) -> FeatureStore:
+    """The Feast store of a platform folder; sets the environment variables that the profile's file names.
+
+    Args:
+        home: platform folder.
+        engine: what materialises; None takes the profile's.
+        ray_address: of the engine `ray`; None takes the settings'.
+    """
     os.environ.update(feast_environment(home))
-    return FeatureStore(repo_path=str(REPO))
+    store = FeatureStore(repo_path=str(REPO), fs_yaml_file=profile_file())
+    if engine is not None:
+        store.config.batch_engine_config = batch_engine(engine, ray_address)
+    return store
 
 
 def service_contract(home: Home, service: str) -> ServiceContract:
@@ -78,39 +92,35 @@ def prune_online_store(home: Home, built_before: datetime) -> int:
 def historical_features(home: Home, spine: pa.Table, service: str) -> pa.Table:
     """Features of a service as they stood at each spine row, point-in-time correct.
 
+    Stored features come from Feast's own join. Request-time ones are computed from its columns by `credit.features`:
+    Feast would compute the same, over lists of Python numbers of every joined column.
+
     Args:
         home: platform folder with built features and an applied registry.
-        spine: SK_ID_CURR int64 and as_of timestamp (UTC), any number of rows.
+        spine: SK_ID_CURR int64 and as_of timestamp (UTC), any number of rows. Columns override_* state amounts of a
+            request made at that row; null, or no such column, leaves what is stored.
         service: name of a feature service.
 
     Returns:
         SK_ID_CURR, as_of and the features in service order with their declared types; rows in spine order.
 
     Raises:
-        FeatureError: the service is not registered, or the spine lacks a column.
+        FeatureError: the service is not registered or has request-time features unknown to `credit.features`, or the
+            spine lacks a column or holds an impossible override.
     """
-    missing = {JOIN_KEY, EVENT_TIMESTAMP} - set(spine.column_names)
-    if missing:
-        raise FeatureError(f"the spine lacks {', '.join(sorted(missing))}")
+    rows = _checked(spine)
     store = open_store(home)
     contract = _contract(store, service)
+    references = _references(contract)
     schema = _schema(contract)
-    keys = spine.select([JOIN_KEY, EVENT_TIMESTAMP]).cast(pa.schema(list(schema)[:2]))
     parts = [schema.empty_table()]
-    with step(f"historical features of {service}", total=keys.num_rows) as progress:
-        for start in range(0, keys.num_rows, _SPINE_ROWS):
-            part = keys.slice(start, _SPINE_ROWS)
-            parts.append(_joined(store, store.get_feature_service(service), part, schema))
+    with step(f"historical features of {service}", total=rows.num_rows) as progress:
+        for start in range(0, rows.num_rows, _SPINE_ROWS):
+            part = rows.slice(start, _SPINE_ROWS)
+            joined = _joined(store, references, part.select(_KEYS.names))
+            parts.append(_with_request_time(joined, part, contract).select(schema.names).cast(schema))
             progress.advance(part.num_rows)
     return pa.concat_tables(parts)
-
-
-def _joined(store: FeatureStore, service: FeatureService, keys: pa.Table, schema: pa.Schema) -> pa.Table:
-    numbered = keys.append_column(_ORDER, pa.array(range(keys.num_rows), pa.int64()))
-    with quiet_feast():
-        job = store.get_historical_features(entity_df=numbered.to_pandas(), features=service)
-        joined: pa.Table = job.to_arrow().sort_by(_ORDER)
-    return joined.select(schema.names).cast(schema)
 
 
 def _contract(store: FeatureStore, name: str) -> ServiceContract:
@@ -133,7 +143,56 @@ def _contract(store: FeatureStore, name: str) -> ServiceContract:
     return ServiceContract(name, tuple(features), tuple(spec_of(stored[view]) for view in used), tuple(types))
 
 
+def _checked(spine: pa.Table) -> pa.Table:
+    """Keys and overrides of a spine in their types."""
+    if missing := set(_KEYS.names) - set(spine.column_names):
+        raise FeatureError(f"the spine lacks {', '.join(sorted(missing))}")
+    stated = [name for name in spine.column_names if name.startswith("override_")]
+    if unknown := [name for name in stated if name not in OVERRIDE_FIELDS]:
+        raise FeatureError(f"{', '.join(unknown)} cannot be overridden; {', '.join(OVERRIDE_FIELDS)} can")
+    types = [*_KEYS, *(pa.field(name, pa.float64()) for name in stated)]
+    return spine.select([*_KEYS.names, *stated]).cast(pa.schema(types))
+
+
+def _references(contract: ServiceContract) -> list[str]:
+    """Feast's names of the stored features to join: the service's, and what its request-time ones are made from."""
+    stored = {feature.name: feature.view for feature in contract.features if feature.view}
+    requested = {feature.name for feature in contract.features if not feature.view}
+    if unknown := sorted(requested - set(RATIO_OUTPUTS)):
+        raise FeatureError(f"{contract.service}: credit.features does not compute {', '.join(unknown)}")
+    if requested:
+        places = {column.name: view.name for view in contract.views for column in view.columns}
+        stored |= {name: places[name] for name in RATIO_INPUTS}
+    return [f"{view}:{name}" for name, view in stored.items()]
+
+
+def _joined(store: FeatureStore, references: list[str], keys: pa.Table) -> pa.Table:
+    numbered = keys.append_column(_ORDER, pa.array(range(keys.num_rows), pa.int64()))
+    with quiet_feast():
+        job = store.get_historical_features(entity_df=numbered.to_pandas(), features=references)
+        joined: pa.Table = job.to_arrow()
+    return joined.sort_by(_ORDER)
+
+
+def _with_request_time(joined: pa.Table, spine: pa.Table, contract: ServiceContract) -> pa.Table:
+    """`joined` with the service's request-time features, as if each spine row were a request."""
+    requested = [feature.name for feature in contract.features if not feature.view]
+    if not requested:
+        return joined
+    overrides = {OVERRIDE_FIELDS[name]: _numbers(spine[name]) for name in spine.column_names if name in OVERRIDE_FIELDS}
+    computed = application_ratios({name: _numbers(joined[name]) for name in RATIO_INPUTS}, overrides)
+    for name in requested:
+        joined = joined.append_column(name, pa.array(computed[name], from_pandas=True))
+    return joined
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Shape (n,), NaN for null."""
+    numbers: NDArray[np.float64] = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
+    return numbers
+
+
 def _schema(contract: ServiceContract) -> pa.Schema:
-    keys = [(JOIN_KEY, pa.int64()), (EVENT_TIMESTAMP, pa.timestamp("us", "UTC"))]
     names = [feature.name for feature in contract.features]
-    return pa.schema([*keys, *((name, ARROW_TYPES[kind]) for name, kind in zip(names, contract.types, strict=True))])
+    fields = [pa.field(name, ARROW_TYPES[kind]) for name, kind in zip(names, contract.types, strict=True)]
+    return pa.schema([*_KEYS, *fields])

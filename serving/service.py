@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from credit.errors import CreditError
 from credit.schemas.decision import DecisionRecord, ViewState
 from credit.schemas.features import ViewBatch
+from credit.schemas.overrides import NO_OVERRIDES, Overrides
 from credit.scoring import Scored, recorded_values
 from serving.decision_ids import decision_id
 from serving.decision_log import DecisionLog
@@ -42,8 +43,13 @@ class ScoringService:
         self._now = now
         self._new_id = new_id
 
-    def score(self, client_id: int, request_id: str) -> ScoreAnswer:
+    def score(self, client_id: int, request_id: str, overrides: Overrides = NO_OVERRIDES) -> ScoreAnswer:
         """Decide about one client; the decision is in the log when this returns.
+
+        Args:
+            client_id: whom.
+            request_id: of the caller's request, kept with the decision.
+            overrides: what the request states in place of the stored application.
 
         Raises:
             UnknownClientError: no view holds a row for the client.
@@ -54,10 +60,10 @@ class ScoringService:
         """
         model = self.models.current()
         views = model.reader.read([client_id])
-        (scored,) = model.scorer.score(views, [client_id])
+        (scored,) = model.scorer.score(views, [client_id], overrides=[overrides])
         if isinstance(scored, CreditError):
             raise scored
-        record = self._record(model, views, scored, request_id)
+        record = self._record(model, views, scored, request_id, overrides)
         self._decisions.append(record)
         return _answer(record)
 
@@ -71,7 +77,12 @@ class ScoringService:
         self._decisions.close()
 
     def _record(
-        self, model: LoadedModel, views: Mapping[str, ViewBatch], scored: Scored, request_id: str
+        self,
+        model: LoadedModel,
+        views: Mapping[str, ViewBatch],
+        scored: Scored,
+        request_id: str,
+        overrides: Overrides,
     ) -> DecisionRecord:
         decided_at = self._now()
         return DecisionRecord(
@@ -80,6 +91,7 @@ class ScoringService:
             decided_at=decided_at,
             request_id=request_id,
             values=recorded_values(views, 0),
+            overrides=overrides,
             views={name: view_state(batch, decided_at) for name, batch in views.items()},
             margin=scored.margin,
             probability=scored.probability,

@@ -28,17 +28,18 @@ from credit.schemas.features import (
     ViewSpec,
     ViewStatus,
 )
+from credit.schemas.overrides import OVERRIDABLE
 
 AS_OF_US = 1_700_000_000_000_000
 
 
 def small_contract(bureau_policy: MissingPolicy = "refer") -> FeatureContract:
-    """Two views, two request-time features, one category: a contract of every kind of feature."""
+    """Two views, some request-time features, one category: a contract of every kind of feature."""
     application = ViewSpec(
         name="application",
         columns=(
             *(ViewColumn(name=name, type="float32") for name in RATIO_INPUTS),
-            ViewColumn(name="name_income_type", type="string"),
+            ViewColumn(name="name_education_type", type="string"),
             ViewColumn(name="flag_own_realty", type="int32"),
         ),
         ttl_seconds=172_800,
@@ -53,18 +54,23 @@ def small_contract(bureau_policy: MissingPolicy = "refer") -> FeatureContract:
         ttl_seconds=172_800,
         missing_policy=bureau_policy,
     )
-    return contract_of("credit_scoring_v1", (application, bureau), ("credit_to_annuity", "ext_source_mean"))
+    requested = ("requested_amt_credit", "requested_amt_income_total", "credit_to_annuity", "ext_source_mean")
+    return contract_of("credit_scoring_v1", (application, bureau), requested)
 
 
 def contract_of(
     service: str, views: tuple[ViewSpec, ...], ratios: tuple[str, ...] = (), categories: int = 4
 ) -> FeatureContract:
-    """A contract over every column of `views` plus `ratios`; every string column gets the categories cat_0, cat_1..."""
+    """A contract over every column of `views` plus `ratios`; every string column gets the categories cat_0, cat_1...
+
+    Amounts that a request may override are no features, as in the decision's service.
+    """
     strings = {name for view in views for name in view.strings}
     features = [
         ContractFeature(name=column.name, view=view.name, kind="categorical" if column.name in strings else "numeric")
         for view in views
         for column in view.columns
+        if column.name not in OVERRIDABLE
     ]
     features += [ContractFeature(name=name, view=None, kind="numeric") for name in ratios]
     return FeatureContract(

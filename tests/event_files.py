@@ -1,6 +1,6 @@
 """Writes event files of chosen rows, as ingestion would, and computes views on them: for tests of the aggregates."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -74,6 +74,9 @@ def random_history(draw: Random, client: int = CLIENT, t0: datetime = T0, size: 
         yield from _random_credit(draw, client, t0, client * 100 + credit)
     for loan in range(draw.randint(0, size)):
         yield from _random_loan(draw, client, t0, client * 100 + loan)
+        yield from _random_months(draw, client, t0, client * 100 + loan, "POS_CASH_balance", _pos_state)
+    for card in range(draw.randint(0, size) // 2):
+        yield from _random_months(draw, client, t0, client * 100 + 50 + card, "credit_card_balance", _card_state)
 
 
 def _random_credit(draw: Random, client: int, t0: datetime, key: int) -> Iterator[tuple[str, Row]]:
@@ -97,8 +100,9 @@ def _random_credit(draw: Random, client: int, t0: datetime, key: int) -> Iterato
         }
         yield "bureau", event("bureau", known, client, t0, **fixed, **state)
     for month in range(-draw.randint(0, 30), draw.randint(-1, 8)):
-        values = {"SK_ID_BUREAU": key, "MONTHS_BALANCE": month, "STATUS": draw.choice("CX012345")}
-        yield "bureau_balance", event("bureau_balance", month_end(month, t0), client, t0, **values)
+        for known in _moments(draw, month, t0):
+            values = {"SK_ID_BUREAU": key, "MONTHS_BALANCE": month, "STATUS": draw.choice("CX012345")}
+            yield "bureau_balance", event("bureau_balance", known, client, t0, **values)
 
 
 def _random_loan(draw: Random, client: int, t0: datetime, key: int) -> Iterator[tuple[str, Row]]:
@@ -113,8 +117,9 @@ def _random_loan(draw: Random, client: int, t0: datetime, key: int) -> Iterator[
         "CODE_REJECT_REASON": draw.choice(("HC", "LIMIT")) if status == "Refused" else "XAP",
         "AMT_APPLICATION": _amount(draw),
         "AMT_CREDIT": draw.choice((0.0, _amount(draw))),
+        "AMT_GOODS_PRICE": draw.choice((None, _amount(draw))),
         "AMT_ANNUITY": draw.choice((None, _amount(draw))),
-        "CNT_PAYMENT": draw.choice((None, 6.0, 12.0)),
+        "CNT_PAYMENT": draw.choice((None, 0.0, 1.0, 6.0, 24.0)),
         "RATE_DOWN_PAYMENT": draw.choice((None, draw.random())),
         "DAYS_LAST_DUE_1ST_VERSION": draw.choice((None, 365_243.0, float(decided + 30 * draw.randint(1, 20)))),
     }
@@ -137,6 +142,51 @@ def _random_instalment(
     for paid in payments:
         payment = {"DAYS_ENTRY_PAYMENT": float(paid), "AMT_PAYMENT": _amount(draw)}
         yield "installments_payments", event("installments_payments", paid, client, t0, **values, **payment)
+
+
+def _random_months(
+    draw: Random, client: int, t0: datetime, key: int, table: str, state: Callable[[Random], Row]
+) -> Iterator[tuple[str, Row]]:
+    """Months of one loan or card, some left out, some known in several versions."""
+    first = draw.randint(-24, 2)
+    for month in range(first, first + draw.randint(0, 15)):
+        for known in _moments(draw, month, t0) if draw.random() < 0.9 else ():
+            keys = {"SK_ID_PREV": key, "MONTHS_BALANCE": month}
+            yield table, event(table, known, client, t0, **keys, **state(draw))
+
+
+def _moments(draw: Random, month: int, t0: datetime) -> tuple[datetime, ...]:
+    """When the versions of a month became known."""
+    end = month_end(month, t0)
+    return (end,) if draw.random() < 0.7 else (end, end + timedelta(days=draw.randint(1, 90)))
+
+
+def _pos_state(draw: Random) -> Row:
+    return {
+        "CNT_INSTALMENT": draw.choice((None, 6.0, 12.0)),
+        "CNT_INSTALMENT_FUTURE": draw.choice((None, 0.0, float(draw.randint(0, 12)))),
+        "NAME_CONTRACT_STATUS": draw.choice(("Active", "Active", "Completed", "Signed")),
+        "SK_DPD": draw.choice((0, 0, 0, draw.randint(1, 40))),
+        "SK_DPD_DEF": draw.choice((0, 0, 3)),
+    }
+
+
+def _card_state(draw: Random) -> Row:
+    drawn = draw.random() < 0.8
+    return {
+        "AMT_BALANCE": draw.choice((0.0, -4.5, _amount(draw), _amount(draw))),
+        "AMT_CREDIT_LIMIT_ACTUAL": draw.choice((0, 4_500, 9_000)),
+        "CNT_DRAWINGS_ATM_CURRENT": float(draw.randint(0, 5)) if drawn else None,
+        "AMT_DRAWINGS_ATM_CURRENT": _amount(draw) if drawn else None,
+        "CNT_DRAWINGS_CURRENT": draw.randint(0, 9),
+        "AMT_DRAWINGS_CURRENT": draw.choice((0.0, _amount(draw))),
+        "AMT_INST_MIN_REGULARITY": draw.choice((None, 0.0, _amount(draw))),
+        "AMT_PAYMENT_TOTAL_CURRENT": draw.choice((0.0, _amount(draw))),
+        "CNT_INSTALMENT_MATURE_CUM": draw.choice((None, float(draw.randint(0, 30)))),
+        "NAME_CONTRACT_STATUS": draw.choice(("Active", "Completed")),
+        "SK_DPD": draw.choice((0, 0, draw.randint(1, 40))),
+        "SK_DPD_DEF": draw.choice((0, 0, 3)),
+    }
 
 
 def month_end(months: int, t0: datetime = T0) -> datetime:

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from bundles import random_views, small_contract
 
+from credit.features import application_ratios
 from training.dataset import Dataset
 
 
@@ -18,6 +19,8 @@ def synthetic_dataset(clients: int = 2_000, *, seed: int = 0) -> Dataset:
             columns[name] = pa.array(batch.numeric[:, at], from_pandas=True)
         for at, name in enumerate(view.strings):
             columns[name] = pa.array([row[at] for row in batch.strings])
+    inputs = dict(zip(contract.views[0].numeric, views["application"].numeric.T, strict=True))
+    columns |= {name: pa.array(values, from_pandas=True) for name, values in application_ratios(inputs).items()}
     features = pa.table(columns)
     rng = np.random.default_rng([seed, 1])
     drivers = [
@@ -30,4 +33,5 @@ def synthetic_dataset(clients: int = 2_000, *, seed: int = 0) -> Dataset:
     start = np.datetime64("2022-01-03T00:00:00", "us")
     applied = start + rng.integers(0, 730 * 86_400, clients).astype("timedelta64[s]")
     ids = np.arange(100_001, 100_001 + clients)
-    return Dataset(ids, applied.astype("datetime64[us]"), labels, ids.copy(), features, contract.views)
+    declared = contract.model_copy(update={"categories": {}})
+    return Dataset(ids, applied.astype("datetime64[us]"), labels, ids.copy(), features, declared)

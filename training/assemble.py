@@ -95,18 +95,14 @@ def _figures(
 
 
 def _reference(model: Bundle, prepared: Prepared, settings: TrainingSettings) -> bytes:
-    """A seeded sample of training clients as Parquet: stored features, request-time features, margin, probability."""
+    """A seeded sample of training clients as Parquet: the features as joined, margin, probability."""
     rows = prepared.split.train
     if rows.size > settings.reference_rows:
         rows = np.sort(np.random.default_rng(settings.seed).choice(rows, settings.reference_rows, replace=False))
-    matrix = prepared.matrix[rows]
-    prediction = model.predict(matrix)
-    stored = prepared.dataset.features.take(pa.array(rows))
-    columns = {
-        feature.name: stored.column(feature.name) if feature.view else pa.array(matrix[:, at], from_pandas=True)
-        for at, feature in enumerate(prepared.contract.features)
-    }
+    prediction = model.predict(prepared.matrix[rows])
+    sample = prepared.dataset.features.select(prepared.contract.names).take(pa.array(rows))
+    for name, values in (("margin", prediction.margin), ("probability", prediction.probability)):
+        sample = sample.append_column(name, pa.array(values))
     sink = pa.BufferOutputStream()
-    scored = {"margin": pa.array(prediction.margin), "probability": pa.array(prediction.probability)}
-    pq.write_table(pa.table(columns | scored), sink, compression="zstd")
+    pq.write_table(sample, sink, compression="zstd")
     return bytes(sink.getvalue())

@@ -8,22 +8,21 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit.bundle.encoding import ColumnValues
 from credit.clock import LABEL_DELAY
 from credit.errors import TrainingError
-from credit.features import RATIO_OUTPUTS
 from credit.platform import Home
-from credit.schemas.features import ContractFeature, FeatureContract, ViewSpec
+from credit.schemas.features import FeatureContract, ViewSpec
 from feature_repo.ingest.events import APPLICATION, EventStore
+from feature_repo.locations import event_store
 
 #: What ingestion writes for a category outside the vocabulary; it must not become a known category.
 UNKNOWN = "UNKNOWN"
 _PERSON_COLUMNS = ("SK_ID_CURR", "CODE_GENDER", "DAYS_BIRTH", "DAYS_REGISTRATION", "DAYS_ID_PUBLISH")
 
-#: Point-in-time features of a spine (SK_ID_CURR, as_of): a table with SK_ID_CURR and every feature.
+#: Point-in-time features of a spine (SK_ID_CURR, as_of): a table with SK_ID_CURR and every feature, in spine order.
 FeatureSource = Callable[[pa.Table], pa.Table]
 
 
@@ -36,8 +35,8 @@ class Dataset:
         applied_at: T0, datetime64[us] in UTC, shape (n,).
         labels: 0 or 1, shape (n,).
         persons: equal for applications of one person: the smallest client id among them, shape (n,).
-        features: one column per stored feature, rows in the same order.
-        views: layouts of the views that the features come from.
+        features: one column per feature, rows in the same order.
+        declared: what the feature service delivers; its categories are not known yet.
     """
 
     client_ids: NDArray[np.int64]
@@ -45,7 +44,7 @@ class Dataset:
     labels: NDArray[np.int64]
     persons: NDArray[np.int64]
     features: pa.Table
-    views: tuple[ViewSpec, ...]
+    declared: FeatureContract
 
     def __post_init__(self) -> None:
         if not self.labels.size:
@@ -53,7 +52,7 @@ class Dataset:
         rate = self.labels.mean()
         if rate in (0.0, 1.0):
             raise TrainingError(f"all {self.labels.size} labels are {int(rate)}: training needs both classes")
-        if lacking := sorted({name for view in self.views for name in _names(view)} - {*self.features.column_names}):
+        if lacking := sorted(set(self.declared.names) - set(self.features.column_names)):
             raise TrainingError(
                 f"the historical features lack {', '.join(lacking)}: build and backfill the features again"
             )
@@ -86,33 +85,34 @@ class TableColumns(Mapping[str, ColumnValues]):
         return int(self._table.num_columns)
 
 
-def load_dataset(home: Home, views: tuple[ViewSpec, ...], source: FeatureSource, sample: int | None = None) -> Dataset:
+def load_dataset(home: Home, declared: FeatureContract, source: FeatureSource, sample: int | None = None) -> Dataset:
     """Labelled applications whose label was known at the data's present, with their features as of T0.
 
     Args:
         home: holds the event store.
-        views: layouts of the feature service's views.
+        declared: what the feature service delivers.
         source: point-in-time features.
         sample: take about this many clients, the same ones every time.
 
     Raises:
-        TrainingError: no label has matured, or there is one class only.
+        TrainingError: no label has matured, there is one class only, or features are not built for every client.
         DataError: the event store is absent.
     """
-    labelled = matured_labels(EventStore(home.events), sample)
+    labelled = matured_labels(event_store(home), sample)
     if not labelled.num_rows:
         raise TrainingError(
             f"no label is older than its delay of {LABEL_DELAY.days} days: the data window is empty or too recent"
         )
     spine = labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
-    features = _in_order_of(source(spine), spine)
+    features = source(spine)
+    _check_complete(features, spine, declared.views)
     return Dataset(
         client_ids=labelled["SK_ID_CURR"].to_numpy(),
         applied_at=labelled["t0"].to_numpy().astype("datetime64[us]"),
         labels=labelled["target"].to_numpy(),
         persons=same_person(labelled),
         features=features,
-        views=views,
+        declared=declared,
     )
 
 
@@ -147,25 +147,15 @@ def same_person(applications: pa.Table) -> NDArray[np.int64]:
     return smallest[group.ravel()]
 
 
-def draft_contract(dataset: Dataset, service: str, rows: NDArray[np.intp]) -> FeatureContract:
-    """The contract of a model trained on `rows`: every stored feature, then the request-time ones.
+def draft_contract(dataset: Dataset, rows: NDArray[np.intp]) -> FeatureContract:
+    """The contract of a model trained on `rows`: what the service declares, with the categories of these rows.
 
-    Categories are those of the training rows, in alphabetical order; others will be UNKNOWN.
+    Categories are in alphabetical order; others will be UNKNOWN.
     """
-    strings = {name for view in dataset.views for name in view.strings}
-    features = [
-        ContractFeature(name=name, view=view.name, kind="categorical" if name in strings else "numeric")
-        for view in dataset.views
-        for name in _names(view)
-    ]
-    features += [ContractFeature(name=name, view=None, kind="numeric") for name in RATIO_OUTPUTS]
+    texts = sorted(feature.name for feature in dataset.declared.features if feature.kind == "categorical")
     training_rows = pa.array(rows)
-    return FeatureContract(
-        service=service,
-        features=tuple(features),
-        views=dataset.views,
-        categories={name: _categories(dataset.features.column(name).take(training_rows)) for name in sorted(strings)},
-    )
+    categories = {name: _categories(dataset.features.column(name).take(training_rows)) for name in texts}
+    return dataset.declared.model_copy(update={"categories": categories})
 
 
 def fingerprint(dataset: Dataset, matrix: NDArray[np.float64]) -> str:
@@ -186,19 +176,24 @@ def moment(value: np.datetime64) -> datetime:
 def _labelled_bucket(store: EventStore, bucket: int, known_until: datetime) -> pa.Table:
     clients = store.clients(bucket).select(["SK_ID_CURR", "t0", "target"])
     matured = pc.and_(pc.is_valid(clients["target"]), pc.less_equal(clients["t0"], pa.scalar(known_until)))
-    persons = pq.read_table(store.path(APPLICATION, bucket), columns=list(_PERSON_COLUMNS))
+    persons = store.path(APPLICATION, bucket).read_table(list(_PERSON_COLUMNS))
     return clients.filter(matured).join(persons, "SK_ID_CURR", join_type="inner")
 
 
-def _in_order_of(features: pa.Table, spine: pa.Table) -> pa.Table:
-    """The rows of `features` in the spine's order; a client without a row is an error, not a gap."""
-    position = pc.index_in(spine["SK_ID_CURR"], features["SK_ID_CURR"].combine_chunks())
-    if position.null_count or features.num_rows != spine.num_rows:
-        raise TrainingError(
-            f"historical features: {features.num_rows} rows for {spine.num_rows} clients, {position.null_count} of "
-            "them without a row; run `creditctl features backfill --spine training`"
-        )
-    return features.take(position)
+def _check_complete(features: pa.Table, spine: pa.Table, views: tuple[ViewSpec, ...]) -> None:
+    """A client whose features were not built is an error, not a row of nulls."""
+    if not features["SK_ID_CURR"].equals(spine["SK_ID_CURR"]):
+        raise TrainingError(f"{features.num_rows} rows of historical features do not match {spine.num_rows} labels")
+    names = [column.name for view in views for column in view.columns if column.name in features.column_names]
+    absent = np.ones(spine.num_rows, dtype=bool)
+    for name in names:
+        absent &= pc.is_null(features[name]).to_numpy()
+        if not absent.any():
+            return
+    raise TrainingError(
+        f"no feature is built for {absent.sum():,} of {spine.num_rows:,} labelled clients at their application: "
+        "run `creditctl features backfill --spine training`"
+    )
 
 
 def _categories(column: pa.ChunkedArray) -> tuple[str, ...]:
@@ -209,7 +204,3 @@ def _categories(column: pa.ChunkedArray) -> tuple[str, ...]:
 def _days(table: pa.Table, name: str) -> NDArray[np.int64]:
     days: NDArray[np.int64] = pc.fill_null(table[name].cast(pa.int64()), 1).to_numpy()
     return days
-
-
-def _names(view: ViewSpec) -> tuple[str, ...]:
-    return tuple(column.name for column in view.columns)

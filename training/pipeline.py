@@ -86,11 +86,10 @@ def _extras(plots: Path, bundle: Bundle, prepared: Prepared, settings: TrainingS
     plots.mkdir()
     matrix, labels = prepared.part("test")
     write_plots(plots, labels, bundle.predict(matrix).probability, bundle.importance)
-    stored = [feature.name for feature in bundle.contract.features if feature.view]
     return Extras(
         parameters=_parameters(bundle, settings),
         model_card=model_card(bundle),
-        input_example=prepared.dataset.features.select(stored).slice(0, 1).to_pylist()[0],
+        input_example=prepared.dataset.features.select(bundle.contract.names).slice(0, 1).to_pylist()[0],
         plots=plots,
     )
 

@@ -45,7 +45,7 @@ def prepare(dataset: Dataset, settings: TrainingSettings) -> Prepared:
         seed=settings.seed,
     )
     with step("Encode features"):
-        contract = draft_contract(dataset, settings.feature_service, split.train)
+        contract = draft_contract(dataset, split.train)
         prepared = Prepared(dataset, split, contract, MatrixEncoder(contract).from_columns(dataset.columns()))
         refuse_leaks(*prepared.part("train"), contract.names, settings.leakage_auc)
     return prepared

@@ -236,9 +236,7 @@ def _mlmodel(bundle: Bundle, run_id: str, model_id: str) -> Model:
     """MLflow's description of a model: read by its UI, executed by nobody (there is no python_function flavour)."""
     kinds = {"numeric": "double", "categorical": "string"}
     inputs: list[ColSpec | TensorSpec] = [
-        ColSpec(kinds[feature.kind], feature.name, required=False)
-        for feature in bundle.contract.features
-        if feature.view is not None
+        ColSpec(kinds[feature.kind], feature.name, required=False) for feature in bundle.contract.features
     ]
     model = Model(
         run_id=run_id,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from credit.bundle.keys import load_private_key
 from credit.platform import Home
 from credit.progress import step
-from feature_repo.ingest.events import EventStore
+from feature_repo.locations import event_store
 from training.dataset import Dataset, load_dataset
 from training.features import feature_source
 from training.keys import signing_key
@@ -38,8 +38,8 @@ def run_training(home: Home, settings: TrainingSettings, sample: int | None = No
     with step("Reach MLflow"):
         registry = Registry(settings.mlflow_tracking_uri, settings.model_name)
     with step("Load labels and historical features"):
-        views, source = feature_source(home, settings.feature_service)
-        dataset = load_dataset(home, views, source, sample)
+        declared, source = feature_source(home, settings.feature_service)
+        dataset = load_dataset(home, declared, source, sample)
     return train_and_register(dataset, settings, private_key, registry, _oracle(home, dataset))
 
 
@@ -54,6 +54,6 @@ def oracle_probabilities(path: Path, client_ids: NDArray[np.int64]) -> Mapping[i
 
 def _oracle(home: Home, dataset: Dataset) -> Mapping[int, float] | None:
     """The oracle of the platform's own generated data, which alone lives on after its applications."""
-    if not EventStore(home.events).meta.lives_on:
+    if not event_store(home).meta.lives_on:
         return None
     return oracle_probabilities(home.oracle / "oracle.parquet", dataset.client_ids)

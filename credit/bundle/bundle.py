@@ -1,7 +1,7 @@
 """A verified model: scores, explains and decides, with everything it was trained with."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import lightgbm as lgb
@@ -18,6 +18,7 @@ from credit.policy import DecisionPolicy
 from credit.reason_codes import Language, ReasonTexts
 from credit.schemas.decision import Decision, Reason
 from credit.schemas.features import FeatureContract, ViewBatch
+from credit.schemas.overrides import Overrides
 
 MAX_REASONS = 4
 
@@ -72,12 +73,12 @@ class Bundle:
         """Number of trees."""
         return int(self._booster.num_trees())
 
-    def matrix(self, views: Mapping[str, ViewBatch]) -> Matrix:
-        """The model's input, shape (n, f), from what a feature reader returned for n clients."""
-        return self._encoder.from_views(views)
+    def matrix(self, views: Mapping[str, ViewBatch], overrides: Sequence[Overrides] = ()) -> Matrix:
+        """The model's input, shape (n, f), from what a feature reader returned for n clients and their overrides."""
+        return self._encoder.from_views(views, overrides)
 
     def matrix_from_columns(self, columns: Mapping[str, ColumnValues]) -> Matrix:
-        """The model's input, shape (n, f), from table columns by feature name."""
+        """The model's input, shape (n, f), from table columns by feature name, request-time features included."""
         return self._encoder.from_columns(columns)
 
     def predict(self, matrix: Matrix) -> Prediction:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from credit.errors import BundleError, FeatureError
 from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.schemas.features import ContractFeature, FeatureContract, ViewBatch, ViewSpec
+from credit.schemas.overrides import Overrides, override_columns
 
 Matrix = NDArray[np.float64]
 #: A numeric column is float64 with NaN for null, a categorical one holds strings with None for null.
@@ -46,8 +47,12 @@ class MatrixEncoder:
         )
         self._ratio_inputs = self._locate_ratio_inputs() if self._ratios else {}
 
-    def from_views(self, views: Mapping[str, ViewBatch]) -> Matrix:
+    def from_views(self, views: Mapping[str, ViewBatch], overrides: Sequence[Overrides] = ()) -> Matrix:
         """The matrix, shape (n, f), of what a reader returned for n clients.
+
+        Args:
+            views: by name, the rows of all n clients in order.
+            overrides: of their requests, n of them; none at all when no request overrides anything.
 
         Raises:
             FeatureError: a view is absent or laid out differently from the contract.
@@ -63,23 +68,27 @@ class MatrixEncoder:
                 name: np.ascontiguousarray(views[view].numeric[:, source])
                 for name, (view, source) in self._ratio_inputs.items()
             }
-            self._fill_ratios(matrix, inputs)
+            ratios = application_ratios(inputs, override_columns(overrides))
+            for name, target in self._ratios:
+                matrix[:, target] = ratios[name]
         return matrix
 
     def from_columns(self, columns: Mapping[str, ColumnValues]) -> Matrix:
-        """The matrix, shape (n, f), of table columns by feature name; other columns are ignored.
+        """The matrix, shape (n, f), of table columns by feature name, the request-time ones included.
+
+        Other columns are ignored.
 
         Raises:
             FeatureError: a column is absent.
         """
-        needed = [feature.name for feature in self.contract.features if feature.view is not None]
-        if absent := sorted({*needed, *self._ratio_inputs} - set(columns)):
+        names = self.contract.names
+        if absent := sorted(set(names) - set(columns)):
             raise FeatureError(f"the table lacks features of the contract: {', '.join(absent)}")
-        matrix = np.empty((len(columns[needed[0]]), len(self._target)), dtype=np.float64)
-        for name in needed:
-            matrix[:, self._target[name]] = self._encoded(name, columns[name])
-        if self._ratios:
-            self._fill_ratios(matrix, {name: _floats(columns[name]) for name in RATIO_INPUTS})
+        first = self._encoded(names[0], columns[names[0]])
+        matrix = np.empty((len(first), len(names)), dtype=np.float64)
+        matrix[:, 0] = first
+        for target, name in enumerate(names[1:], start=1):
+            matrix[:, target] = self._encoded(name, columns[name])
         return matrix
 
     def value(self, feature: int, encoded: float) -> float | str | None:
@@ -97,11 +106,6 @@ class MatrixEncoder:
             return _floats(column)
         codes = self._codes[name]
         return np.array([codes.get(value, UNKNOWN_CODE) for value in column], dtype=np.float64)
-
-    def _fill_ratios(self, matrix: Matrix, inputs: Mapping[str, Matrix]) -> None:
-        ratios = application_ratios(inputs)
-        for name, target in self._ratios:
-            matrix[:, target] = ratios[name]
 
     def _plan(self, view: ViewSpec) -> _ViewPlan:
         numeric = {name: position for position, name in enumerate(view.numeric)}

@@ -1,5 +1,7 @@
-"""Ratios of the application form and summaries of the external scores.
+"""Request-time features: the amounts that a decision is about, their ratios, and summaries of the external scores.
 
+A request may override the amounts of the stored application. Everything here is computed from the effective amounts
+(the override where there is one, else what is stored), so that a model sees one consistent set.
 Age is deliberately absent: it is a protected attribute, and a ratio with it would carry it into the decision.
 """
 
@@ -8,16 +10,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from credit.errors import FeatureError
+from credit.schemas.overrides import LARGEST_AMOUNT, OVERRIDABLE, SMALLEST_AMOUNT
+
 Column = NDArray[np.float64]
 
 _EXTERNAL_SCORES = ("ext_source_1", "ext_source_2", "ext_source_3")
 
-#: Features of the `application` view that the ratios are computed from.
+#: Features of the `application` view that the request-time features are computed from.
 RATIO_INPUTS: tuple[str, ...] = (
-    "amt_credit",
-    "amt_annuity",
-    "amt_income_total",
-    "amt_goods_price",
+    *OVERRIDABLE,
     "days_employed",
     "days_registration",
     "days_id_publish",
@@ -38,6 +40,7 @@ _QUOTIENTS: dict[str, tuple[str, str]] = {
 
 #: Names that `application_ratios` returns, in this order.
 RATIO_OUTPUTS: tuple[str, ...] = (
+    *(f"requested_{name}" for name in OVERRIDABLE),
     *_QUOTIENTS,
     "goods_minus_credit",
     "ext_source_count",
@@ -49,7 +52,9 @@ RATIO_OUTPUTS: tuple[str, ...] = (
 )
 
 
-def application_ratios(columns: Mapping[str, Column]) -> dict[str, Column]:
+def application_ratios(
+    columns: Mapping[str, Column], overrides: Mapping[str, Column] | None = None
+) -> dict[str, Column]:
     """Compute every request-time feature.
 
     Each row depends on its own values only, through the same elementwise operations, so that a row gives the same
@@ -57,16 +62,38 @@ def application_ratios(columns: Mapping[str, Column]) -> dict[str, Column]:
 
     Args:
         columns: every name of `RATIO_INPUTS`, each of shape (n,), NaN where null. Other names are ignored.
+        overrides: names of `OVERRIDABLE`, each of shape (n,), NaN where the stored value stays. An override counts as
+            if it were stored, which means rounded to float32: overriding a value with itself changes nothing.
 
     Returns:
         Every name of `RATIO_OUTPUTS` in order, float64 of shape (n,). NaN where an input is missing or the
         denominator is zero. Summaries of the external scores use those present; with fewer than one present (two
         for the standard deviation, all three for the product) they are NaN, the count excepted.
+
+    Raises:
+        FeatureError: a feature cannot be overridden, or an override is outside the limits of an amount.
     """
     taken = {name: np.asarray(columns[name], dtype=np.float64) for name in RATIO_INPUTS}
-    ratios = {name: _quotient(taken[top], taken[bottom]) for name, (top, bottom) in _QUOTIENTS.items()}
-    ratios["goods_minus_credit"] = taken["amt_goods_price"] - taken["amt_credit"]
-    return ratios | _score_summaries(*(taken[name] for name in _EXTERNAL_SCORES))
+    taken |= _effective(taken, overrides or {})
+    # Copies: a caller may fill what it gets without changing what it gave.
+    features = {f"requested_{name}": taken[name].copy() for name in OVERRIDABLE}
+    features |= {name: _quotient(taken[top], taken[bottom]) for name, (top, bottom) in _QUOTIENTS.items()}
+    features["goods_minus_credit"] = taken["amt_goods_price"] - taken["amt_credit"]
+    return features | _score_summaries(*(taken[name] for name in _EXTERNAL_SCORES))
+
+
+def _effective(stored: Mapping[str, Column], overrides: Mapping[str, Column]) -> dict[str, Column]:
+    """The overridden columns."""
+    if unknown := sorted(set(overrides) - set(OVERRIDABLE)):
+        raise FeatureError(f"{', '.join(unknown)} cannot be overridden; {', '.join(OVERRIDABLE)} can")
+    return {name: _overridden(name, stored[name], np.asarray(stated)) for name, stated in overrides.items()}
+
+
+def _overridden(name: str, stored: Column, stated: Column) -> Column:
+    given = ~np.isnan(stated)
+    if not ((stated[given] >= SMALLEST_AMOUNT) & (stated[given] <= LARGEST_AMOUNT)).all():
+        raise FeatureError(f"an override of {name} must lie between {SMALLEST_AMOUNT:g} and {LARGEST_AMOUNT:g}")
+    return np.where(given, stated.astype(np.float32).astype(np.float64), stored)
 
 
 def _quotient(top: Column, bottom: Column) -> Column:

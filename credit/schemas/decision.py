@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from credit.schemas.features import Frozen, ViewStatus
+from credit.schemas.overrides import NO_OVERRIDES, Overrides
 
 
 class Decision(StrEnum):
@@ -44,7 +45,8 @@ class DecisionRecord(Frozen):
     """Everything needed to replay one decision bit for bit.
 
     `values` holds the stored feature values that were read, by view then feature, before any encoding: a float,
-    a string, or None for null. Probabilities are calibrated; `margin` is the model's raw log-odds.
+    a string, or None for null. `overrides` is what the request stated in place of stored values. Probabilities are
+    calibrated; `margin` is the model's raw log-odds.
     """
 
     decision_id: str
@@ -52,6 +54,7 @@ class DecisionRecord(Frozen):
     decided_at: datetime
     request_id: str
     values: dict[str, dict[str, float | str | None]]
+    overrides: Overrides = NO_OVERRIDES
     views: dict[str, ViewState]
     margin: float
     probability: float

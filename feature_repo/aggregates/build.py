@@ -1,153 +1,163 @@
 """Builds feature views for a whole spine, bucket by bucket, into the offline store: a whole run or nothing.
 
-A run is `<offline>/<view>/<run>/bucket-0000.parquet` for each view. Its manifest, `<offline>/.runs/<run>.json`, is
-written last and removed first, so that a run with a manifest is complete.
+A run is `<offline>/<view>/<run>/bucket-0000.parquet` for each view, and a manifest. Until it is whole its buckets lie
+in a stage, from which a build that was cut short goes on.
 """
 
 import hashlib
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import ValidationError
-
 from credit.errors import FeatureError
-from credit.files import write_text
-from credit.progress import step
+from credit.progress import peak_memory_mib, step
 from credit.schemas.features import Frozen
-from feature_repo.aggregates.compute import compute_view
+from feature_repo.aggregates.bucket import BucketTask, compute_bucket, sql_digest
+from feature_repo.aggregates.claim import Claim, claimed
+from feature_repo.aggregates.manifest import RunManifest, read_manifest
+from feature_repo.aggregates.publication import publish
 from feature_repo.aggregates.spine import Spine
-from feature_repo.aggregates.sql import event_tables, macros_sql, view_sql
+from feature_repo.aggregates.stage import Stage, open_stage
 from feature_repo.catalogue import View
-from feature_repo.ingest.events import EventStore, bucket_path
+from feature_repo.ingest.events import EventStore
 from feature_repo.settings import FeatureSettings
-
-CREATED = "created_ts"
-
-
-class RunManifest(Frozen):
-    """What a finished run holds. `seconds` is the time of each view; `inputs` identifies all that went in."""
-
-    run: str
-    inputs: str
-    created_ts: datetime
-    rows: int
-    features: dict[str, int]
-    seconds: dict[str, float]
+from feature_repo.storage import Location
+from feature_repo.tasks import LocalTasks, Tasks
 
 
 class Build(Frozen):
-    """Outcome of a build: the run's manifest, and whether a finished run of the same inputs was kept."""
+    """Outcome of a build.
+
+    Attributes:
+        manifest: the run's.
+        skipped: a finished run of the same inputs was kept.
+        resumed: buckets that an earlier build had finished.
+        peak_memory_mib: of the process that took most.
+    """
 
     manifest: RunManifest
     skipped: bool
+    resumed: int = 0
+    peak_memory_mib: float = 0.0
 
 
 def build_views(
     store: EventStore,
     spine: Spine,
-    out: Path,
+    out: Path | Location,
     run: str,
     views: tuple[View, ...],
     *,
     settings: FeatureSettings | None = None,
     force: bool = False,
+    tasks: Tasks | None = None,
+    now: datetime | None = None,
 ) -> Build:
     """Compute `views` for `spine` into the offline store `out` under the name `run`.
 
     A finished run of the same events, catalogue and spine is kept unless `force`; else it is replaced, and stays
-    readable until the new one is whole.
+    readable until the new one is whole. What an unfinished build of the same inputs computed is taken up.
+
+    Args:
+        store: the events.
+        spine: for whom, as of when.
+        out: the offline store.
+        run: names the run's folders.
+        views: of the catalogue.
+        settings: threads and memory of the engine.
+        force: compute everything anew.
+        tasks: where buckets are computed; default: here, one after the other.
+        now: created timestamp of a new build; default: the wall clock.
 
     Raises:
         FeatureError: `run` cannot name a folder.
         DataError: the spine repeats rows or has nulls.
+        StepError: another build of the run goes on, or a bucket failed.
     """
     if not run.replace("-", "").replace("_", "").isalnum():
         raise FeatureError(f"run {run!r} must consist of letters, digits, - and _")
-    inputs = _inputs_hash(store, spine, views)
-    finished = read_manifest(out, run)
+    place, inputs = Location.of(out), _inputs_hash(store, spine, views)
+    finished = read_manifest(place, run)
     if finished and finished.inputs == inputs and not force:
         return Build(manifest=finished, skipped=True)
-    with _staged(out, run, views) as stage:
-        manifest = _build(store, spine, stage, run, views, inputs, settings or FeatureSettings())
-    write_text(_manifest_path(out, run), manifest.model_dump_json(indent=1))
-    return Build(manifest=manifest, skipped=False)
+    with claimed(place, run) as claim:
+        stage = open_stage(place, run, inputs, now or datetime.now(UTC), anew=force)
+        work = _Work(store, spine, stage, run, views, settings or FeatureSettings(), tasks or LocalTasks())
+        work.do(claim)
+        manifest = work.manifest(inputs)
+        claim.check()
+        publish(stage, place, manifest, tuple(view.name for view in views))
+    return Build(manifest=manifest, skipped=False, resumed=work.resumed, peak_memory_mib=work.peak_memory_mib)
 
 
-def read_manifest(out: Path, run: str) -> RunManifest | None:
-    """The manifest of a finished run, or None."""
-    try:
-        return RunManifest.model_validate_json(_manifest_path(out, run).read_text("utf-8"))
-    except (OSError, ValidationError):
-        return None
+class _Work:
+    """The buckets of one build, and what they took."""
 
+    def __init__(
+        self,
+        store: EventStore,
+        spine: Spine,
+        stage: Stage,
+        run: str,
+        views: tuple[View, ...],
+        settings: FeatureSettings,
+        tasks: Tasks,
+    ) -> None:
+        self._store, self._spine, self._stage, self._run, self._views = store, spine, stage, run, views
+        self._tasks = tasks
+        threads = {} if tasks.threads is None else {"duckdb_threads": tasks.threads}
+        self._settings = settings.model_copy(update={"redis_password": None, **threads})
+        self._rows = 0
+        self._seconds = {view.name: 0.0 for view in views}
+        self.resumed = 0
+        self.peak_memory_mib = 0.0
 
-def _build(
-    store: EventStore,
-    spine: Spine,
-    stage: Path,
-    run: str,
-    views: tuple[View, ...],
-    inputs: str,
-    settings: FeatureSettings,
-) -> RunManifest:
-    created = datetime.now(UTC)
-    seconds = {view.name: 0.0 for view in views}
-    rows = 0
-    with step(f"features {run}", total=store.buckets * len(views)) as progress:
-        for bucket in range(store.buckets):
-            bucket_spine = spine.for_bucket(bucket)
-            rows += bucket_spine.num_rows
-            for view in views:
-                started = time.perf_counter()
-                paths = {table: store.path(table, bucket) for table in event_tables(view)}
-                _write(compute_view(view, paths, bucket_spine, settings), created, stage / view.name, bucket)
-                seconds[view.name] += time.perf_counter() - started
+    def do(self, claim: Claim) -> None:
+        """Compute every bucket that the stage does not hold."""
+        with step(f"features {self._run}", total=self._store.buckets) as progress:
+            for figures in self._tasks.run(compute_bucket, self._buckets_to_do()):
+                claim.check()
+                for view, seconds in figures.seconds.items():
+                    self._seconds[view] += seconds
+                self.peak_memory_mib = max(self.peak_memory_mib, figures.peak_memory_mib)
                 progress.advance()
-    features = {view.name: len(view.features) for view in views}
-    return RunManifest(run=run, inputs=inputs, created_ts=created, rows=rows, features=features, seconds=seconds)
+            progress.advance(self.resumed)
+        self.peak_memory_mib = max(self.peak_memory_mib, peak_memory_mib())
 
+    def manifest(self, inputs: str) -> RunManifest:
+        """The manifest, once every bucket is done."""
+        return RunManifest(
+            run=self._run,
+            inputs=inputs,
+            created_ts=self._stage.created,
+            buckets=self._store.buckets,
+            rows=self._rows,
+            features={view.name: len(view.features) for view in self._views},
+            seconds=self._seconds,
+        )
 
-def _write(features: pa.Table, created: datetime, folder: Path, bucket: int) -> None:
-    stamps = pa.repeat(pa.scalar(created, pa.timestamp("us", tz="UTC")), features.num_rows)
-    pq.write_table(features.add_column(2, CREATED, stamps), bucket_path(folder.parent, folder.name, bucket))
-
-
-@contextmanager
-def _staged(out: Path, run: str, views: tuple[View, ...]) -> Iterator[Path]:
-    """A folder for new files, beside the views' folders; on success they take the places of the run's old files."""
-    out.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{run}.", dir=out))
-    try:
-        for view in views:
-            (stage / view.name).mkdir()
-        yield stage
-        _manifest_path(out, run).unlink(missing_ok=True)
-        for view in views:
-            _replace(out / view.name / run, stage / view.name, stage / f"{view.name}.old")
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _replace(target: Path, new: Path, old: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
-    if target.exists():
-        target.replace(old)
-    new.replace(target)
+    def _buckets_to_do(self) -> Iterator[BucketTask]:
+        finished = self._stage.finished()
+        for bucket in range(self._store.buckets):
+            rows = self._spine.for_bucket(bucket)
+            self._rows += rows.num_rows
+            views = self._stage.views_to_do(self._views, bucket, finished)
+            if not views:
+                self.resumed += 1
+                continue
+            yield BucketTask(
+                bucket=bucket,
+                views=views,
+                sql=sql_digest(views),
+                events=self._store.root,
+                spine=rows,
+                stage=self._stage.folder,
+                created=self._stage.created,
+                settings=self._settings,
+            )
 
 
 def _inputs_hash(store: EventStore, spine: Spine, views: tuple[View, ...]) -> str:
     meta = store.meta
-    parts = [meta.fingerprint, meta.as_of_now.isoformat(), str(meta.buckets), spine.fingerprint, macros_sql()]
-    parts += [f"{view.name}\n{view_sql(view)}" for view in views]
+    parts = [meta.fingerprint, meta.as_of_now.isoformat(), str(meta.buckets), spine.fingerprint, sql_digest(views)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _manifest_path(out: Path, run: str) -> Path:
-    return out / ".runs" / f"{run}.json"

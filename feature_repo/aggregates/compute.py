@@ -11,12 +11,13 @@ from feature_repo.aggregates.sql import event_tables, macros_sql, view_sql
 from feature_repo.catalogue import View
 from feature_repo.settings import FeatureSettings
 from feature_repo.sql_engine import connect
+from feature_repo.storage import Location
 
 _ARROW_TYPES = {"float32": pa.float32(), "int32": pa.int32(), "int64": pa.int64(), "string": pa.string()}
 
 
 def compute_view(
-    view: View, paths: Mapping[str, Path | str], spine: pa.Table, settings: FeatureSettings | None = None
+    view: View, paths: Mapping[str, Path | str | Location], spine: pa.Table, settings: FeatureSettings | None = None
 ) -> pa.Table:
     """The features of `view` as they stood at each row of `spine`.
 
@@ -25,7 +26,7 @@ def compute_view(
 
     Args:
         view: a view of the catalogue.
-        paths: event table name -> Parquet file (path or URL) that holds the events of every client of the spine.
+        paths: event table name -> Parquet file that holds the events of every client of the spine.
         spine: columns SK_ID_CURR (int64) and as_of (timestamp[us, UTC]); one row per pair.
         settings: threads and memory of the engine.
 
@@ -38,7 +39,9 @@ def compute_view(
     rows = checked_spine(spine)
     with _connect(settings or FeatureSettings()) as connection:
         for table in event_tables(view):
-            connection.from_parquet(str(paths[table])).create_view(table)
+            file = Location.of(paths[table])
+            file.attach(connection)
+            connection.from_parquet(str(file)).create_view(table)
         connection.register("spine", _numbered(rows))
         features = connection.sql(view_sql(view)).to_arrow_table()
     columns = [rows["SK_ID_CURR"], rows["as_of"], *features.columns]

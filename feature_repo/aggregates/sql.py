@@ -4,6 +4,7 @@ The query reads the tables `spine` (spine_row, SK_ID_CURR, as_of_us) and the eve
 one row per spine row, in spine order, with the view's features in catalogue order and types.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -30,7 +31,7 @@ class Group:
 def view_sql(view: View) -> str:
     """The query that computes every feature of `view`."""
     groups = tuple(_groups(view))
-    queries = [_relation_sql(relation, groups) for relation in view.relations]
+    queries = [_relation_sql(relation, groups, view.relations) for relation in view.relations]
     queries += [_group_sql(group) for group in groups]
     joins = [f"LEFT JOIN {group.name} USING (spine_row)" for group in groups]
     columns = [_column_sql(feature) for feature in view.features]
@@ -57,9 +58,12 @@ def _groups(view: View) -> Iterator[Group]:
                 yield Group(relation, window, tuple(chosen))
 
 
-def _relation_sql(relation: Relation, groups: tuple[Group, ...]) -> str:
-    """Rows that several windows read are computed once."""
+def _relation_sql(relation: Relation, groups: tuple[Group, ...], relations: tuple[Relation, ...]) -> str:
+    """Rows that several windows or later relations read are computed once."""
     readers = sum(group.relation.name == relation.name for group in groups)
+    readers += sum(
+        bool(re.search(rf"\b{relation.name}\b", _sql_text(one.name))) for one in relations if one != relation
+    )
     return f"{relation.name} AS {'MATERIALIZED ' if readers > 1 else ''}(\n{_sql_text(relation.name)})"
 
 

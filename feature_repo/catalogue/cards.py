@@ -8,7 +8,7 @@ from credit.errors import FeatureError
 from credit.features import RATIO_INPUTS, RATIO_OUTPUTS
 from credit.reason_codes import Language, reason_texts
 from credit.schemas.features import Frozen, MissingPolicy
-from feature_repo.catalogue.model import Catalogue, Feature, Relation, View
+from feature_repo.catalogue.model import Catalogue, Feature, ProtectedAttribute, Relation, View
 from feature_repo.catalogue.services import DECISION, services_of, services_of_view
 from feature_repo.catalogue.statistics import MeasuredOn, Statistics
 
@@ -34,6 +34,8 @@ class FeatureCard(Frozen):
     sql: str
     value_without_rows: Literal[0] | None
     protected: bool
+    proxy_for: tuple[ProtectedAttribute, ...]
+    kept_because: str
     owner: str
     ttl_hours: int
     missing_policy: MissingPolicy
@@ -114,6 +116,8 @@ def feature_card(view: View, feature: Feature, statistics: Statistics) -> Featur
         sql=feature.sql.strip(),
         value_without_rows=feature.empty,
         protected=feature.protected,
+        proxy_for=feature.proxy_for,
+        kept_because=feature.kept_because,
         owner=view.owner,
         ttl_hours=view.ttl_hours,
         missing_policy=view.missing_policy,
@@ -148,7 +152,9 @@ def view_card(view: View, statistics: Statistics) -> ViewCard:
 
 def feature_tags(view: View, feature: Feature) -> dict[str, str]:
     """Tags of the view and of the feature, as Feast has them."""
-    return view.tags | {"window": feature.window} | ({"protected": "true"} if feature.protected else {})
+    protected = {"protected": "true"} if feature.protected else {}
+    proxy = {"proxy_for": ",".join(feature.proxy_for)} if feature.proxy_for else {}
+    return view.tags | {"window": feature.window} | protected | proxy
 
 
 def total_importance(names: Iterable[str], statistics: Statistics) -> float | None:

@@ -6,14 +6,9 @@ from collections.abc import Iterator
 
 from credit.schemas.raw import raw_tables
 from feature_repo.catalogue.model import Catalogue, Feature, View
-
-#: Attributes that lending law protects: kept for fairness monitoring, never part of a decision.
-PROTECTED_COLUMNS = frozenset({"CODE_GENDER", "DAYS_BIRTH", "NAME_FAMILY_STATUS", "CNT_CHILDREN", "CNT_FAM_MEMBERS"})
-#: The only view that may hold protected attributes.
-PROTECTED_VIEW = "demographics"
+from feature_repo.catalogue.protection import PROTECTED_VIEW, protection_problems, relation_problems
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_WORD = re.compile(r"[A-Z][A-Z0-9_]+")
 _RESERVED = {"sk_id_curr", "as_of", "created_ts", "spine_row"}
 
 
@@ -32,11 +27,18 @@ def _view_problems(view: View) -> Iterator[str]:
             yield f"{view.name}: {text} is empty"
     if view.online and view.name == PROTECTED_VIEW:
         yield f"{view.name}: protected attributes must not go online"
+    for problem in relation_problems(view):
+        yield f"{view.name}: {problem}"
     for feature in view.features:
-        for problem in (*_name_problems(feature), *_source_problems(feature), *_protection_problems(view, feature)):
+        for problem in _feature_problems(view, feature):
             yield f"{view.name}.{feature.name}: {problem}"
-        for problem in _window_problems(view, feature):
-            yield f"{view.name}.{feature.name}: {problem}"
+
+
+def _feature_problems(view: View, feature: Feature) -> Iterator[str]:
+    yield from _name_problems(feature)
+    yield from _source_problems(feature)
+    yield from protection_problems(view, feature)
+    yield from _window_problems(view, feature)
 
 
 def _name_problems(feature: Feature) -> Iterator[str]:
@@ -66,12 +68,3 @@ def _window_problems(view: View, feature: Feature) -> Iterator[str]:
         yield f"relation {feature.relation} is not declared by the view"
     elif feature.window not in relation.windows:
         yield f"window {feature.window} is none of {', '.join(relation.windows)}"
-
-
-def _protection_problems(view: View, feature: Feature) -> Iterator[str]:
-    used = {source.partition(".")[2] for source in feature.sources} | set(_WORD.findall(feature.sql))
-    touches = bool(used & PROTECTED_COLUMNS)
-    if view.name == PROTECTED_VIEW and not feature.protected:
-        yield f"every feature of {PROTECTED_VIEW} is protected: say protected = true"
-    elif view.name != PROTECTED_VIEW and (feature.protected or touches):
-        yield f"a protected attribute belongs into {PROTECTED_VIEW} only"

@@ -13,7 +13,15 @@ from feature_repo.catalogue.checks import problems_of
 from feature_repo.catalogue.model import Catalogue, View
 
 #: Views in catalogue order; each is `views/<name>.toml`.
-VIEW_NAMES = ("application", "bureau", "previous_application", "installments", "demographics")
+VIEW_NAMES = (
+    "application",
+    "bureau",
+    "previous_application",
+    "installments",
+    "pos_cash",
+    "credit_card",
+    "demographics",
+)
 
 
 @cache
@@ -61,7 +69,7 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     sources = tuple(entry.get("sources", ()))
     if "sql" not in entry and len(sources) == 1:
         entry = entry | {"sql": sources[0].partition(".")[2]}
-    return entry | {"sources": sources}
+    return entry | {"sources": sources, "proxy_for": tuple(entry.get("proxy_for", ()))}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -8,6 +8,8 @@ from credit.schemas.features import Frozen, MissingPolicy, ViewColumn, ViewSpec
 
 #: Types that a feature may have in the offline and online stores.
 FeatureType = Literal["float32", "int32", "int64", "string"]
+#: What lending law protects, as far as the tables tell it.
+ProtectedAttribute = Literal["gender", "age", "family_status", "children"]
 
 
 class Relation(Frozen):
@@ -28,6 +30,9 @@ class Feature(Frozen):
 
     `sources` are raw columns as `table.COLUMN`. `empty` is the value of a spine row without any row in the window:
     0 for counts, null for all else.
+
+    A `protected` feature is never part of a decision. `proxy_for` names the protected attributes that a feature stands
+    for though it is none of them; one that a decision reads all the same says in `kept_because` why.
     """
 
     name: str
@@ -39,6 +44,8 @@ class Feature(Frozen):
     sql: str
     empty: Literal[0] | None = None
     protected: bool = False
+    proxy_for: tuple[ProtectedAttribute, ...] = ()
+    kept_because: str = ""
 
 
 class View(Frozen):

@@ -20,6 +20,10 @@ of (client, as_of).
 - History counts only as far as it was known before `as_of`; of several versions of a record the newest known one
   counts. "Days since" counts whole days back from `as_of`.
 - A client without rows in the window has null, or 0 where the feature counts.
+- No feature is computed from the target: no target encoding, no default rate of a category or of neighbours. Nothing
+  has to be fitted out of fold, and a feature means the same in every model.
+- Protected attributes and what stands for them are in `demographics`, out of every decision;
+  `creditctl features proxies` measures which features tell one.
 - A missing view at scoring time is handled by its missing policy: `refuse` the request, `refer` it to a person, or
   `impute` (the model's own handling of nulls).
 - Owner, TTL (age of a build beyond which a row counts as stale) and missing policy are those of a feature's view.
@@ -69,11 +73,20 @@ def _section(view: View, statistics: Statistics) -> str:
 
 def _rows(view: View, statistics: Statistics) -> Iterator[str]:
     for feature in view.features:
+        meaning = feature.meaning + _proxy(feature)
         figures = (percent(found.get(feature.name)) for found in (statistics.missing, statistics.importance))
         yield (
-            f"| `{feature.name}` | {feature.type} | {feature.window} | {feature.meaning} | {_sources(feature)} "
+            f"| `{feature.name}` | {feature.type} | {feature.window} | {meaning} | {_sources(feature)} "
             f"| {' | '.join(figures)} |"
         )
+
+
+def _proxy(feature: Feature) -> str:
+    """What the feature stands for, and why a decision may read it all the same."""
+    if not feature.proxy_for:
+        return ""
+    attributes = ", ".join(feature.proxy_for).replace("_", " ")
+    return f" Proxy for {attributes}." + (f" Kept: {feature.kept_because}" if feature.kept_because else "")
 
 
 def _sources(feature: Feature) -> str:

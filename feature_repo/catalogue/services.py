@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from credit.schemas.overrides import OVERRIDABLE
 from feature_repo.catalogue.model import Feature, View
 
 DECISION: Final = "credit_scoring_v1"
@@ -9,7 +10,12 @@ FAIRNESS: Final = "fairness_v1"
 
 
 def services_of(feature: Feature) -> tuple[str, ...]:
-    """Names of the services that serve a feature: a protected one is never part of a decision."""
+    """Names of the services that serve a feature: a protected one is never part of a decision.
+
+    Amounts that a request may override serve as inputs of request-time features only.
+    """
+    if feature.name in OVERRIDABLE:
+        return ()
     return (FAIRNESS,) if feature.protected else (DECISION,)
 
 

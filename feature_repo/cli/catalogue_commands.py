@@ -135,6 +135,8 @@ def _feature_facts(card: FeatureCard) -> Iterator[tuple[str, str]]:
     yield "view missing", card.missing_policy
     yield "tags", ", ".join(f"{key}={value}" for key, value in card.tags.items())
     yield "protected", "yes: never part of a decision" if card.protected else "no"
+    if card.proxy_for:
+        yield "proxy for", ", ".join(card.proxy_for) + (f"; kept: {card.kept_because}" if card.kept_because else "")
     yield "online", _online(card)
     yield "share missing", percent(card.missing, 2)
 
@@ -149,7 +151,7 @@ def _end_facts(card: FeatureCard | RequestFeatureCard) -> Iterator[tuple[str, st
     yield "importance", percent(card.importance, 2)
     yield "reason (en)", card.reason_en or "–"
     yield "reason (fr)", card.reason_fr or "–"
-    yield "services", ", ".join(card.services)
+    yield "services", ", ".join(card.services) or "none: request-time features are computed from it"
 
 
 def _view_facts(card: ViewCard, size: int) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,8 +15,9 @@ from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import load_catalogue
-from feature_repo.environment import feast_environment
+from feature_repo.environment import REPO, feast_environment, profile_file, registry_address
 from feature_repo.feast_output import quiet_feast
+from feature_repo.locations import offline_location
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
@@ -27,7 +28,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 class ApplyReport(Frozen):
     """What `apply` answers."""
 
-    registry: Path
+    registry: str
     views: tuple[str, ...]
     seconds: float
 
@@ -45,14 +46,17 @@ class MaterializeReport(Frozen):
 def apply(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Register entity, views and feature services with Feast."""
     started, folder = time.perf_counter(), _home(home)
-    unbuilt = [name for name in load_catalogue().names if not any((folder.offline / name).glob("*/*.parquet"))]
+    offline = offline_location(folder)
+    unbuilt = [name for name in load_catalogue().names if not (offline / name).files()]
     if unbuilt:
         raise FeatureError(f"nothing is built yet for {', '.join(unbuilt)}: run `creditctl features build` first")
     folder.feast_registry.parent.mkdir(parents=True, exist_ok=True)
     with step("feast apply"):
         _feast_apply(folder)
     seconds = round(time.perf_counter() - started, 2)
-    report = ApplyReport(registry=folder.feast_registry, views=load_catalogue().names, seconds=seconds)
+    # An address without what may be a password.
+    registry = registry_address(folder).rpartition("@")[2]
+    report = ApplyReport(registry=registry, views=load_catalogue().names, seconds=seconds)
     text = f"registered {', '.join(report.views)} in {report.registry} ({report.seconds:.1f} s)"
     typer.echo(report.model_dump_json() if as_json else text)
 
@@ -64,15 +68,29 @@ def materialize(
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove every client first: for another data set than the store holds.")
     ] = False,
+    engine: Annotated[
+        Literal["local", "ray"] | None,
+        typer.Option("--engine", help="Where buckets are written from. Default: local; ray in the cluster profile."),
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Ray, host:port or `local`. Default: FEATURES_RAY_ADDRESS.")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the newest row of every client and view to the online store."""
     from feature_repo.materialize import materialize_views  # feast takes seconds to import
+    from feature_repo.tasks import output_for_the_answer
 
     started, folder = time.perf_counter(), _home(home)
-    with quiet_feast():
-        window = materialize_views(folder, None if look_back is None else timedelta(days=look_back), replace=replace)
+    with output_for_the_answer(), quiet_feast():
+        window = materialize_views(
+            folder,
+            None if look_back is None else timedelta(days=look_back),
+            replace=replace,
+            engine=engine,
+            ray_address=ray_address,
+        )
     seconds = time.perf_counter() - started
     report = MaterializeReport(
         start=window.start.isoformat(),
@@ -99,7 +117,9 @@ def _feast_apply(home: Home) -> None:
         "-c",
         "from feast.cli.cli import cli; cli()",
         "--chdir",
-        str(Path(__file__).parents[1]),
+        str(REPO),
+        "--feature-store-yaml",
+        str(profile_file()),
         "apply",
         # Feast's check does not know patterns; what it would find is checked above.
         "--skip-source-validation",

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from feature_repo.catalogue.reference import reference_page
 from feature_repo.catalogue.statistics import load_statistics
 from feature_repo.cli.everyday import add_everyday_commands
 from feature_repo.cli.feast_commands import apply, materialize
+from feature_repo.cli.proxies import proxies
 from feature_repo.cli.prune import prune
 from feature_repo.cli.spine_options import spine_name
 from feature_repo.settings import FeatureSettings
@@ -24,6 +25,7 @@ app = typer.Typer(help="Build, apply, materialise, push and look up features.", 
 app.command("apply")(apply)
 app.command("materialize")(materialize)
 app.command("prune")(prune)
+app.command("proxies")(proxies)
 add_everyday_commands(app)
 
 HomeOption = Annotated[
@@ -34,11 +36,22 @@ ForceOption = Annotated[bool, typer.Option(help="Build even if nothing changed s
 ViewOption = Annotated[list[str] | None, typer.Option("--view", help="Only this view; may be repeated. Default: all.")]
 
 
+EngineOption = Annotated[
+    Literal["local", "ray"] | None,
+    typer.Option("--engine", help="Where buckets are worked on. Default: local; ray in the cluster profile."),
+]
+AddressOption = Annotated[
+    str | None, typer.Option("--ray-address", help="Ray, host:port or `local`. Default: FEATURES_RAY_ADDRESS.")
+]
+
+
 class BuildReport(Frozen):
-    """What `build` and `backfill` answer."""
+    """What `build` and `backfill` answer; `resumed_buckets` were finished by an earlier build that was cut short."""
 
     run: str
     skipped: bool
+    buckets: int
+    resumed_buckets: int
     rows: int
     features: dict[str, int]
     seconds: float
@@ -48,10 +61,15 @@ class BuildReport(Frozen):
 
 @app.command()
 def build(
-    home: HomeOption = None, view: ViewOption = None, force: ForceOption = False, as_json: JsonOption = False
+    home: HomeOption = None,
+    view: ViewOption = None,
+    force: ForceOption = False,
+    engine: EngineOption = None,
+    ray_address: AddressOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Build today's features: every client at its own present (run `online`)."""
-    _run("online", "online", home, view, force, as_json)
+    _run("online", "online", home, view, force, engine, ray_address, as_json)
 
 
 @app.command()
@@ -69,11 +87,13 @@ def backfill(
     home: HomeOption = None,
     view: ViewOption = None,
     force: ForceOption = False,
+    engine: EngineOption = None,
+    ray_address: AddressOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build features for a spine, as they stood at each of its rows."""
     named = spine_name(spine, first, last)
-    _run(named, run or Path(named).stem, home, view, force, as_json)
+    _run(named, run or Path(named).stem, home, view, force, engine, ray_address, as_json)
 
 
 @app.command()
@@ -90,33 +110,48 @@ def docs(
         raise FeatureError(f"{out} is out of date: run `creditctl features docs`")
 
 
-def _run(spine_name: str, run: str, home: Path | None, views: list[str] | None, force: bool, as_json: bool) -> None:
+def _run(
+    spine_name: str,
+    run: str,
+    home: Path | None,
+    views: list[str] | None,
+    force: bool,
+    engine: Literal["local", "ray"] | None,
+    ray_address: str | None,
+    as_json: bool,
+) -> None:
     from feature_repo.aggregates.build import build_views  # the engine loads only when it is needed
     from feature_repo.aggregates.spine import named_spine
-    from feature_repo.ingest.events import EventStore
+    from feature_repo.locations import event_store, offline_location
+    from feature_repo.tasks import output_for_the_answer, tasks_of
 
     started = time.perf_counter()
     folder = Home(home.absolute()) if home else Home.current()
-    store = EventStore(folder.events)
-    built = build_views(
-        store,
-        named_spine(spine_name, store),
-        folder.offline,
-        run,
-        _chosen(views),
-        settings=FeatureSettings(),
-        force=force,
-    )
+    settings = FeatureSettings()
+    with output_for_the_answer():
+        store, out = event_store(folder), offline_location(folder, settings)
+        built = build_views(
+            store,
+            named_spine(spine_name, store),
+            out,
+            run,
+            _chosen(views),
+            settings=settings,
+            force=force,
+            tasks=tasks_of(engine, ray_address, settings),
+        )
     report = BuildReport(
         run=run,
         skipped=built.skipped,
+        buckets=built.manifest.buckets,
+        resumed_buckets=built.resumed,
         rows=built.manifest.rows,
         features=built.manifest.features,
         seconds=round(time.perf_counter() - started, 2),
         view_seconds={name: round(seconds, 2) for name, seconds in built.manifest.seconds.items()},
-        peak_memory_mib=round(peak_memory_mib(), 1),
+        peak_memory_mib=round(max(built.peak_memory_mib, peak_memory_mib()), 1),
     )
-    typer.echo(report.model_dump_json() if as_json else _text(report, folder.offline))
+    typer.echo(report.model_dump_json() if as_json else _text(report, str(out)))
 
 
 def _chosen(names: list[str] | None) -> tuple[View, ...]:
@@ -127,8 +162,10 @@ def _chosen(names: list[str] | None) -> tuple[View, ...]:
     return tuple(view for view in catalogue.views if not names or view.name in names)
 
 
-def _text(report: BuildReport, offline: Path) -> str:
+def _text(report: BuildReport, offline: str) -> str:
     if report.skipped:
         return f"run {report.run}: unchanged, kept ({report.rows:,} rows a view)"
     views = ", ".join(f"{name} {count}" for name, count in report.features.items())
-    return f"run {report.run}: {report.rows:,} rows a view in {report.seconds:.1f} s below {offline}\nfeatures: {views}"
+    resumed = f", {report.resumed_buckets} of {report.buckets} buckets taken up" if report.resumed_buckets else ""
+    text = f"run {report.run}: {report.rows:,} rows a view in {report.seconds:.1f} s below {offline}{resumed}"
+    return f"{text}\nfeatures: {views}"

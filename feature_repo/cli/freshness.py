@@ -32,10 +32,12 @@ def freshness(
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
     """Tell how fresh each view is: last build, rows online, verdict."""
-    from feature_repo.freshness import freshness as measure  # the engine takes a moment to import
+    from feature_repo.freshness import freshness as measure  # pyarrow takes a moment to import
+    from feature_repo.locations import offline_location
 
     folder = Home(home.absolute()) if home else Home.current()
-    found = measure(folder.offline, load_catalogue().views, FeatureSettings(), sample)
+    settings = FeatureSettings()
+    found = measure(offline_location(folder, settings), load_catalogue().views, settings, sample)
     if as_json:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
     else:

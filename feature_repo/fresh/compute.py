@@ -13,9 +13,10 @@ from feature_repo.aggregates.compute import compute_view
 from feature_repo.catalogue import View
 from feature_repo.ingest.events import APPLICATION, EVENT_TABLES, EventStore, event_schema
 from feature_repo.settings import FeatureSettings
+from feature_repo.storage import Location
 
 #: Where the history of a bucket's clients lies: event table, bucket -> Parquet file.
-History = Callable[[str, int], Path | str]
+History = Callable[[str, int], Path | Location]
 
 
 def features_at_application(
@@ -34,12 +35,8 @@ def features_at_application(
         moment; of history counts what was known before it.
     """
     with TemporaryDirectory(prefix="creditctl-push-") as folder:
-        if store is None:
-            parts = {0: events}
-            history = _no_history(Path(folder))
-        else:
-            parts = _by_bucket(events, store.buckets)
-            history = store.path
+        parts = {0: events} if store is None else _by_bucket(events, store.buckets)
+        history = _no_history(Path(folder)) if store is None else store.path
         computed = [_bucket(part, bucket, views, history, Path(folder), settings) for bucket, part in parts.items()]
     return {view.name: pa.concat_tables([tables[view.name] for tables in computed]) for view in views}
 

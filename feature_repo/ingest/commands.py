@@ -15,7 +15,9 @@ from credit.platform import Home
 
 def ingest(
     source: Annotated[Path, typer.Option(help="Folder with the eight tables (.csv, .csv.gz, .csv.zip or one .zip).")],
-    out: Annotated[Path | None, typer.Option(help="Events folder; default: the platform's own.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="Events folder, s3:// or gs:// URL; default: the platform's own.")
+    ] = None,
     buckets: Annotated[int | None, typer.Option(min=1, max=9_999, help="Client buckets; default: by size.")] = None,
     calendar_start: Annotated[datetime | None, typer.Option(help="Monday on which the T0 window starts.")] = None,
     calendar_weeks: Annotated[int | None, typer.Option(min=1, help="Length of the T0 window.")] = None,
@@ -31,8 +33,11 @@ def ingest(
     """Turn raw tables into typed events, dated and bucketed by client."""
     from feature_repo.ingest.engine import Resources
     from feature_repo.ingest.pipeline import Options
-    from feature_repo.ingest.pipeline import ingest as run
+    from feature_repo.ingest.publish import ingest_to
     from feature_repo.ingest.report import print_report
+    from feature_repo.locations import events_location
+    from feature_repo.settings import FeatureSettings
+    from feature_repo.storage import Location
 
     options = Options(
         buckets=buckets,
@@ -41,7 +46,9 @@ def ingest(
         force=force,
         resources=Resources(threads=threads, memory_gib=memory_gib),
     )
-    outcome = run(source, out or Home.current().events, options)
+    settings = FeatureSettings()
+    place = Location.of(out, settings.storage_endpoint) if out else events_location(Home.current(), settings)
+    outcome = ingest_to(source, place, options)
     if as_json:
         report = outcome.store.meta.model_dump(mode="json") | {"unchanged": outcome.unchanged}
         typer.echo(json.dumps(report, indent=1))

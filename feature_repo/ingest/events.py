@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from credit.clock import Calendar
 from credit.errors import DataError
 from credit.schemas.features import Frozen
 from credit.schemas.raw import HISTORY_TABLES, RawColumn, RawTable, raw_tables
+from feature_repo.storage import Location
 
 FORMAT: Literal[1] = 1
 META_FILE = "meta.json"
@@ -123,46 +123,49 @@ class EventStore:
     """Read access to one events folder.
 
     Attributes:
-        root: the folder.
+        root: where the folder lies.
         meta: contents of its `meta.json`.
 
     Raises:
         DataError: the folder is absent, incomplete or of another format.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.meta = _read_meta(root)
+    def __init__(self, root: Path | Location) -> None:
+        self.root = Location.of(root)
+        self.meta = _read_meta(self.root)
 
     @property
     def buckets(self) -> int:
         """Number of buckets; a client is in bucket `credit.clock.bucket_of(id, buckets)` of every table."""
         return self.meta.buckets
 
-    def path(self, table: str, bucket: int) -> Path:
+    def path(self, table: str, bucket: int) -> Location:
         """The Parquet file of one table of EVENT_TABLES and one bucket; it exists, possibly with no rows."""
-        return bucket_path(self.root, table, bucket)
-
-    def clients_path(self, bucket: int) -> Path:
-        """The Parquet file of one bucket's clients (CLIENT_SCHEMA), sorted by SK_ID_CURR."""
-        return bucket_path(self.root, CLIENTS, bucket)
+        return self.root / table / bucket_file(bucket)
 
     def clients(self, bucket: int) -> pa.Table:
         """The clients of one bucket (CLIENT_SCHEMA), sorted by SK_ID_CURR."""
-        return pq.read_table(self.clients_path(bucket))
+        return (self.root / CLIENTS / bucket_file(bucket)).read_table()
+
+
+def bucket_file(bucket: int) -> str:
+    """Name of one bucket's file, in events and in feature rows."""
+    return f"bucket-{bucket:04d}.parquet"
 
 
 def bucket_path(root: Path, folder: str, bucket: int) -> Path:
     """Where one bucket of a table (or of `clients`) lies below an events folder."""
-    return root / folder / f"bucket-{bucket:04d}.parquet"
+    return root / folder / bucket_file(bucket)
 
 
-def _read_meta(root: Path) -> EventsMeta:
+def _read_meta(root: Location) -> EventsMeta:
     advice = "run `creditctl data ingest --source DIR`"
     try:
-        text = (root / META_FILE).read_text("utf-8")
-    except OSError:
-        raise DataError(f"{root} holds no ingested events (no readable {META_FILE}): {advice}") from None
+        text = (root / META_FILE).read_bytes()
+    except OSError as error:
+        raise DataError(f"{root} cannot be read: {error}") from error
+    if text is None:
+        raise DataError(f"{root} holds no ingested events (no readable {META_FILE}): {advice}")
     try:
         return EventsMeta.model_validate_json(text)
     except ValidationError as error:

@@ -22,6 +22,7 @@ from credit.errors import FeatureError, StoreUnavailableError
 from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.platform import Home
 from credit.schemas.features import FeatureReader, ViewBatch, ViewStatus
+from credit.schemas.overrides import OVERRIDABLE, override_field
 from feature_repo.catalogue import load_catalogue, online_view_specs
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT, view_of_field
@@ -116,7 +117,7 @@ def test_what_is_registered_is_the_catalogue(platform: Platform) -> None:
 
     contract = service_contract(platform.home, "credit_scoring_v1")
     assert contract.views == SPECS
-    expected = [(spec.name, column.name) for spec in SPECS for column in spec.columns]
+    expected = [(spec.name, column.name) for spec in SPECS for column in spec.columns if column.name not in OVERRIDABLE]
     expected += [(None, name) for name in RATIO_OUTPUTS]
     assert [(feature.view, feature.name) for feature in contract.features] == expected
     assert platform.store().get_entity("client").join_key == "SK_ID_CURR"
@@ -180,13 +181,20 @@ def test_a_service_is_served_with_its_on_demand_view(materialized: Platform) -> 
     store = materialized.store()
     service = store.get_feature_service("credit_scoring_v1")
     asked = [*clients_of(300), 5]
-    answer = store.get_online_features(service, [{"SK_ID_CURR": client} for client in asked]).to_dict()
+    stated = [None if client % 3 else float(client) for client in asked]
+    nothing = dict.fromkeys(map(override_field, OVERRIDABLE))
+    rows = [
+        {"SK_ID_CURR": client} | nothing | {"override_amt_credit": amount}
+        for client, amount in zip(asked, stated, strict=True)
+    ]
+    answer = store.get_online_features(service, rows).to_dict()
     application = materialized.rows("application").slice(0, 300)
     inputs = {name: application[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in RATIO_INPUTS}
-    for name, values in application_ratios(inputs).items():
+    overrides = {"amt_credit": np.array(stated[:-1], dtype=np.float64)}
+    for name, values in application_ratios(inputs, overrides).items():
         served = np.array(answer[name], dtype=np.float64)
         np.testing.assert_array_equal(served[:-1], values, err_msg=name)
-    assert [answer[name][-1] for name in ("amt_credit", "credit_to_income")] == [None, None]
+    assert [answer[name][-1] for name in ("requested_amt_credit", "credit_to_income")] == [None, None]
 
 
 def test_history_is_what_was_built_at_each_moment(materialized: Platform) -> None:
@@ -199,8 +207,8 @@ def test_history_is_what_was_built_at_each_moment(materialized: Platform) -> Non
     assert history.select(spine.column_names).to_pydict() == spine.to_pydict()
     for spec in SPECS:
         built = materialized.rows(spec.name).take(chosen)
-        for column in spec.columns:
-            assert history[column.name].combine_chunks().equals(built[column.name].combine_chunks()), column.name
+        for name in {column.name for column in spec.columns} - set(OVERRIDABLE):
+            assert history[name].combine_chunks().equals(built[name].combine_chunks()), name
     assert all(history[name].type == pa.float64() for name in RATIO_OUTPUTS)
 
 

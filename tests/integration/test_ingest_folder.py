@@ -103,7 +103,7 @@ def test_delivered_rows_are_known_before_t0_and_later_rows_change_nothing_before
 def test_values_equal_what_pandas_reads(crowd, table):
     _, store = crowd
     names = ("application_train", "application_test") if table == "application" else (table,)
-    folder = store.root.parent / "raw"
+    folder = store.root.path.parent / "raw"
     expected = pd.concat([pd.read_csv(folder / f"{name}.csv") for name in names])
     events = whole(store, table).to_pandas()
     delivered = events[(events.known_ts < events.t0) | (table == "application")]

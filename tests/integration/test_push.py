@@ -32,6 +32,7 @@ from feature_repo.ingest.events import EVENT_TABLES, EventStore
 from feature_repo.ingest.pipeline import Options, ingest
 from feature_repo.online_access import online_reader
 from feature_repo.settings import FeatureSettings
+from feature_repo.storage import Location
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:feast"),
@@ -177,7 +178,7 @@ def test_a_moment_before_a_clients_newest_application_or_in_the_future_is_refuse
 def test_rows_computed_elsewhere_are_pushed_and_become_history(
     home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from feature_repo.aggregates.build import read_manifest
+    from feature_repo.aggregates.manifest import read_manifest
     from feature_repo.store import historical_features
 
     view = HISTORY[-1]
@@ -192,7 +193,7 @@ def test_rows_computed_elsewhere_are_pushed_and_become_history(
     run_name = json.loads(capsys.readouterr().out)["run"]
     for at, client_id in enumerate(rows["SK_ID_CURR"].to_pylist()):
         assert_online(online(client_id)[view.name], rows.slice(at, 1))
-    manifest = read_manifest(home.offline, run_name)
+    manifest = read_manifest(Location.of(home.offline), run_name)
     assert manifest is not None
     assert (manifest.rows, manifest.features) == (3, {view.name: len(view.features)})
     for path in (home.offline / view.name / run_name).iterdir():

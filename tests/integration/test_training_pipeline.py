@@ -83,7 +83,7 @@ def test_the_reference_sample_scores_as_recorded(trained, registry, private_key)
     reference = bundle.reference()
     assert reference.num_rows == 200
     columns = {name: reference.column(name).to_pylist() for name in bundle.contract.names}
-    numeric = {name: np.array(values, dtype=float) for name, values in columns.items() if name != "name_income_type"}
+    numeric = {name: np.array(values, dtype=float) for name, values in columns.items() if name != "name_education_type"}
     matrix = bundle.matrix_from_columns(columns | numeric)
     np.testing.assert_array_equal(bundle.predict(matrix).margin, reference.column("margin").to_numpy())
 
@@ -104,7 +104,7 @@ def test_mlflow_shows_run_model_signature_and_plots(trained, settings):
     }
     uri = client.get_model_version_download_uri(settings.model_name, trained.version.version)
     model = Model.load(artifacts.download_artifacts(f"{uri}/MLmodel"))
-    assert "amt_credit" in model.signature.inputs.input_names()
+    assert {"ext_source_1", "requested_amt_credit"} <= set(model.signature.inputs.input_names())
     assert set(model.flavors) == {"credit_bundle"}
 
 

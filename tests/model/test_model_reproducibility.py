@@ -52,7 +52,7 @@ def test_probability_rises_with_the_margin(bundle, matrix):
 
 
 def test_unknown_and_missing_categories_are_scored(bundle, matrix):
-    column = CONTRACT.names.index("name_income_type")
+    column = CONTRACT.names.index("name_education_type")
     odd = np.repeat(matrix[:1], 2, axis=0)
     odd[:, column] = [0.0, np.nan]
     assert np.isfinite(bundle.predict(odd).margin).all()

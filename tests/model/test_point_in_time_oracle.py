@@ -1,12 +1,25 @@
 """Features against a second, plain implementation: Python loops over the rows, one spine row at a time."""
 
-from datetime import timedelta
 from itertools import groupby
 from random import Random
-from statistics import fmean
 
 import pytest
 from event_files import CLIENT, T0, compute, day, random_history, spine, write_events
+from oracle_months import credit_card, pos_cash
+from oracle_values import (
+    days_since,
+    deviation,
+    difference,
+    largest,
+    latest,
+    mean,
+    month_states,
+    newest,
+    quotient,
+    smallest,
+    total,
+    visible,
+)
 
 NONE = 365_243.0
 CLIENTS = [CLIENT + index for index in range(25)]
@@ -29,44 +42,6 @@ def paths(events, tmp_path_factory):
     return write_events(tmp_path_factory.mktemp("events"), events)
 
 
-def visible(events, table, client, as_of):
-    return [row for kind, row in events if (kind, row["SK_ID_CURR"]) == (table, client) and row["known_ts"] < as_of]
-
-
-def newest(rows, key):
-    return list({row[key]: row for row in sorted(rows, key=lambda row: row["known_ts"])}.values())
-
-
-def days_since(as_of, offset):
-    return (as_of - (T0 + timedelta(days=offset))) // timedelta(days=1)
-
-
-def mean(values):
-    present = [float(value) for value in values if value is not None]
-    return fmean(present) if present else None
-
-
-def largest(values):
-    return max((value for value in values if value is not None), default=None)
-
-
-def smallest(values):
-    return min((value for value in values if value is not None), default=None)
-
-
-def total(values):
-    present = [value for value in values if value is not None]
-    return sum(present) if present else None
-
-
-def quotient(top, bottom):
-    return None if top is None or not bottom or bottom <= 0 else top / bottom
-
-
-def latest(rows, key):
-    return sorted(rows, key=lambda row: (row["event_ts"], row[key]), reverse=True)
-
-
 def bureau(events, client, as_of):
     rows = latest(newest(visible(events, "bureau", client, as_of), "SK_ID_BUREAU"), "SK_ID_BUREAU")
     ago = [days_since(as_of, row["DAYS_CREDIT"]) for row in rows]
@@ -79,9 +54,8 @@ def bureau(events, client, as_of):
         if row["CREDIT_ACTIVE"] == "Active" and (row["DAYS_CREDIT_ENDDATE"] or NONE) <= 10_000
     ]
     debt, credit = total(row["AMT_CREDIT_SUM_DEBT"] for row in home), total(row["AMT_CREDIT_SUM"] for row in home)
-    months = visible(events, "bureau_balance", client, as_of)
-    number = as_of.year * 12 + as_of.month - T0.year * 12 - T0.month
-    recent = [row for row in months if number - row["MONTHS_BALANCE"] <= 12]
+    months = month_states(events, "bureau_balance", client, as_of, "SK_ID_BUREAU")
+    recent = [row for row in months if row["ago"] <= 12]
     grades = [grade(row) for row in months]
     return {
         "bureau_credit_count": len(rows),
@@ -101,6 +75,15 @@ def bureau(events, client, as_of):
         "bureau_debt_ratio_mean_last_3": mean(ratio[:3]),
         "bureau_debt_ratio_max_1y": largest(one for one, days in zip(ratio, ago, strict=True) if days <= 365),
         "bureau_debt_ratio_active_mean": mean(one for one, on in zip(ratio, active, strict=True) if on),
+        "bureau_debt_ratio_deviation": deviation(ratio),
+        "bureau_days_to_end_mean_1y": mean(
+            days_to_end(row, as_of) for row, days in zip(rows, ago, strict=True) if days <= 365
+        ),
+        "bureau_term_left_active_mean": mean(term_left(row, as_of) for row in rows if row["CREDIT_ACTIVE"] == "Active"),
+        "bureau_days_closed_early_mean": mean(
+            difference(days_to_end(row, as_of), days_to_close(row, as_of)) for row in rows
+        ),
+        "bureau_credit_last": rows[0]["AMT_CREDIT_SUM"] if rows and rows[0] in home else None,
         "bureau_debt_to_credit": quotient(debt, credit),
         "bureau_debt_sum": debt,
         "bureau_repaid_active_min": smallest(
@@ -116,10 +99,24 @@ def bureau(events, client, as_of):
         "bureau_type_count": len({row["CREDIT_TYPE"] for row in rows}),
         "bureau_type_last": rows[0]["CREDIT_TYPE"] if rows else None,
         "bureau_month_count": len(months),
-        "bureau_month_oldest": largest(number - row["MONTHS_BALANCE"] for row in months),
+        "bureau_month_oldest": largest(row["ago"] for row in months),
         "bureau_month_past_due_share": mean(None if one is None else one > 0 for one in grades),
         "bureau_month_past_due_max_1y": largest(grade(row) for row in recent),
     }
+
+
+def days_to_end(row, as_of):
+    end = row["DAYS_CREDIT_ENDDATE"]
+    return None if end is None or abs(end) > 10_000 else -days_since(as_of, end)
+
+
+def days_to_close(row, as_of):
+    return None if row["DAYS_ENDDATE_FACT"] is None else -days_since(as_of, row["DAYS_ENDDATE_FACT"])
+
+
+def term_left(row, as_of):
+    left = days_to_end(row, as_of)
+    return None if left is None else quotient(max(left, 0), left + days_since(as_of, row["DAYS_CREDIT"]))
 
 
 def grade(row):
@@ -166,7 +163,18 @@ def previous_application(events, client, as_of):
             for row, days in planned
         ),
         "prev_days_ended_early_mean": mean(early),
+        "prev_days_between_mean": quotient(max(ago) - min(ago), len(ago) - 1) if len(ago) > 1 else None,
+        "prev_days_between_trend": (
+            quotient((ago[1] - ago[0]) * (len(ago) - 1), max(ago) - min(ago)) if len(ago) > 1 else None
+        ),
+        "prev_total_cost_mean": mean(total_cost(row) for row in rows),
     }
+
+
+def total_cost(row):
+    if row["AMT_ANNUITY"] is None or not row["CNT_PAYMENT"]:
+        return None
+    return quotient(row["AMT_ANNUITY"] * row["CNT_PAYMENT"], row["AMT_CREDIT"])
 
 
 def left(row, days):
@@ -183,7 +191,13 @@ def installments(events, client, as_of):
     groups.sort(key=lambda one: (-one["ago"], *one["key"]), reverse=True)
     year = [one for one in groups if one["ago"] <= 365]
     overdue = [one for one in groups if one["open"] and one["late"] > 0]
-    return {
+    fresh, older = ([one["late"] for one in year if (one["ago"] <= 90) == new] for new in (True, False))
+    return scheduled(events, client, as_of, groups) | {
+        "inst_days_late_trend": difference(mean(fresh), mean(older)),
+        "inst_loan_days_late_max_1y": largest(
+            weighted_delay([one for one in year if one["key"][0] == loan]) for loan in {one["key"][0] for one in year}
+        ),
+        "inst_shortfall_mean_90d": mean(one["due"] - one["paid"] for one in groups if one["ago"] <= 90),
         "inst_count": len(groups),
         "inst_count_90d": sum(one["ago"] <= 90 for one in groups),
         "inst_loan_count": len({one["key"][0] for one in groups}),
@@ -207,6 +221,36 @@ def installments(events, client, as_of):
     }
 
 
+def weighted_delay(instalments):
+    return quotient(sum(one["late"] * one["due"] for one in instalments), sum(one["due"] for one in instalments))
+
+
+def scheduled(events, client, as_of, instalments):
+    """What approved previous loans with a schedule still ask for."""
+    rows = newest(visible(events, "previous_application", client, as_of), "SK_ID_PREV")
+    loans = []
+    for row in rows:
+        if row["NAME_CONTRACT_STATUS"] == "Approved" and row["CNT_PAYMENT"]:
+            own = [one for one in instalments if one["key"][0] == row["SK_ID_PREV"]]
+            runs, settled = row["DAYS_LAST_DUE"] == NONE, sum(one["paid"] >= one["due"] - 1e-6 for one in own)
+            annuity, debt = row["AMT_ANNUITY"], 0.0 if not runs or row["AMT_ANNUITY"] is not None else None
+            if runs and annuity is not None:
+                debt = max(annuity * row["CNT_PAYMENT"] - sum(one["paid"] for one in own), 0)
+            unpaid = max(row["CNT_PAYMENT"] - settled, 0) if runs else 0
+            loans.append((row, annuity, debt, unpaid))
+    asked = {month: total(annuity for _, annuity, _, unpaid in loans if unpaid >= month) for month in (1, 6, 13)}
+    return {
+        "inst_debt_sum": total(debt for _, _, debt, _ in loans),
+        "inst_debt_to_credit_max": largest(quotient(debt, row["AMT_CREDIT"]) for row, _, debt, _ in loans),
+        "inst_goods_to_debt_min": smallest(quotient(row["AMT_GOODS_PRICE"], debt) for row, _, debt, _ in loans),
+        "inst_unpaid_count_max": largest(unpaid for *_, unpaid in loans),
+        "inst_unpaid_count_deviation": deviation(unpaid for *_, unpaid in loans),
+        "inst_scheduled_1m": (asked[1] or 0) if loans else None,
+        "inst_scheduled_13m": (asked[13] or 0) if loans else None,
+        "inst_scheduled_6m_to_1m": quotient(asked[6] or 0, asked[1]),
+    }
+
+
 def instalment(parts, as_of):
     ago = days_since(as_of, parts[0]["DAYS_INSTALMENT"])
     payments = [row for row in parts if row["DAYS_ENTRY_PAYMENT"] is not None]
@@ -223,7 +267,10 @@ def instalment(parts, as_of):
     }
 
 
-@pytest.mark.parametrize("oracle", [bureau, previous_application, installments])
+ORACLES = (bureau, previous_application, installments, pos_cash, credit_card)
+
+
+@pytest.mark.parametrize("oracle", ORACLES)
 def test_features_equal_a_plain_recomputation(oracle, events, pairs, paths):
     computed = compute(oracle.__name__, paths, spine(*pairs)).to_pylist()
     seen = {}
@@ -236,5 +283,5 @@ def test_features_equal_a_plain_recomputation(oracle, events, pairs, paths):
 
 
 def test_the_oracle_covers_the_tricky_features(events):
-    covered = {name for oracle in (bureau, previous_application, installments) for name in oracle(events, 0, T0)}
-    assert len(covered) >= 60
+    covered = {name for oracle in ORACLES for name in oracle(events, 0, T0)}
+    assert len(covered) >= 130

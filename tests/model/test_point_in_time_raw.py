@@ -19,7 +19,10 @@ SENTINEL = 365_243
 @pytest.fixture(scope="module", params=[False, True], ids=["as delivered", "with later events"])
 def home(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
-    raw = random_tables(200, seed=8, later=request.param).write(folder / "raw")
+    tables = random_tables(200, seed=8, later=request.param)
+    if request.param:
+        _continue_months(tables)
+    raw = tables.write(folder / "raw")
     ingest(raw, folder / "events", Options(buckets=2))
     store = EventStore(folder / "events")
     spine = Spine("t0", lambda bucket: _at_application(store.clients(bucket)))
@@ -34,6 +37,13 @@ def raw(home):
     }
     months = frames["bureau_balance"].merge(frames["bureau"][["SK_ID_BUREAU", "SK_ID_CURR"]])
     return frames | {"bureau_balance": months}
+
+
+def _continue_months(tables):
+    """Loans and cards have months after T0 too, in arrears."""
+    for table in ("POS_CASH_balance", "credit_card_balance"):
+        for row in tables.main[table]:
+            tables.later[table].append(row | {"MONTHS_BALANCE": row["MONTHS_BALANCE"] + 6, "SK_DPD": 99})
 
 
 def _at_application(clients):
@@ -56,9 +66,9 @@ def test_application_columns_are_the_raw_columns(home, raw):
     assert list(computed.index) == list(rows.index)
     for name in ("amt_credit", "ext_source_1", "ext_source_3", "days_registration", "region_rating_client"):
         agree(computed[name], rows[name.upper()])
-    agree(computed["days_employed"], rows["DAYS_EMPLOYED"].replace(SENTINEL, np.nan))
+    agree(computed["days_employed"], rows["DAYS_EMPLOYED"].replace(SENTINEL, -1826).clip(lower=-1826))
     agree(computed["document_count"], rows[[f"FLAG_DOCUMENT_{number}" for number in range(2, 22)]].sum(axis=1))
-    for name in ("occupation_type", "name_contract_type"):
+    for name in ("name_housing_type", "name_contract_type"):
         assert computed[name].fillna("-").tolist() == rows[name.upper()].fillna("-").tolist()
     assert features(home, "demographics")["days_birth"].tolist() == rows["DAYS_BIRTH"].tolist()
 
@@ -136,10 +146,60 @@ def test_instalments(home, raw):
     agree(computed["inst_overdue_count"], overdue.size(), empty=0)
 
 
-def test_features_of_today_differ_where_life_went_on(home):
+def test_what_is_left_of_the_schedules(home, raw):
+    computed, loans = features(home, "installments"), raw["previous_application"]
+    loans = loans[(loans.NAME_CONTRACT_STATUS == "Approved") & (loans.CNT_PAYMENT.round() > 0)].copy()
+    paid = raw["installments_payments"].groupby("SK_ID_PREV").AMT_PAYMENT.sum()
+    running = loans.DAYS_LAST_DUE == SENTINEL
+    left = loans.AMT_ANNUITY * loans.CNT_PAYMENT.round() - loans.SK_ID_PREV.map(paid).fillna(0)
+    loans["debt"] = left.clip(lower=0).where(running, 0)
+    by = loans.groupby("SK_ID_CURR")
+    agree(computed["inst_debt_sum"], by.debt.sum(min_count=1))
+    loans["ratio"] = (loans.debt / loans.AMT_CREDIT).where(loans.AMT_CREDIT > 0)
+    agree(computed["inst_debt_to_credit_max"], loans.groupby("SK_ID_CURR").ratio.max())
+    asked = loans[running].groupby("SK_ID_CURR").AMT_ANNUITY.sum()
+    agree(computed["inst_scheduled_1m"], asked.reindex(by.size().index).fillna(0))
+
+
+def test_months_of_loans(home, raw):
+    computed, rows = features(home, "pos_cash"), raw["POS_CASH_balance"].copy()
+    rows["past_due"], rows["completed"] = rows.SK_DPD > 0, rows.NAME_CONTRACT_STATUS == "Completed"
+    by, quarter = rows.groupby("SK_ID_CURR"), rows[rows.MONTHS_BALANCE >= -3].groupby("SK_ID_CURR")
+    agree(computed["pos_month_count"], by.size(), empty=0)
+    agree(computed["pos_months_since_first"], -by.MONTHS_BALANCE.min())
+    agree(computed["pos_past_due_share"], by.past_due.mean())
+    agree(computed["pos_past_due_share_90d"], quarter.past_due.mean())
+    agree(computed["pos_days_past_due_max"], by.SK_DPD.max())
+    agree(computed["pos_left_mean"], rows.CNT_INSTALMENT_FUTURE.round().groupby(rows.SK_ID_CURR).mean())
+    newest = rows.sort_values("MONTHS_BALANCE").groupby("SK_ID_PREV").nth(-1).groupby("SK_ID_CURR")
+    agree(computed["pos_loan_count"], newest.size(), empty=0)
+    agree(computed["pos_completed_share"], newest.completed.mean())
+
+
+def test_months_of_cards(home, raw):
+    computed, rows = features(home, "credit_card"), raw["credit_card_balance"].copy()
+    rows["use"] = (rows.AMT_BALANCE / rows.AMT_CREDIT_LIMIT_ACTUAL).where(rows.AMT_CREDIT_LIMIT_ACTUAL > 0)
+    by, quarter = rows.groupby("SK_ID_CURR"), rows[rows.MONTHS_BALANCE >= -3].groupby("SK_ID_CURR")
+    agree(computed["card_month_count"], by.size(), empty=0)
+    agree(computed["card_balance_max"], by.AMT_BALANCE.max())
+    agree(computed["card_utilisation_max"], by.use.max())
+    agree(computed["card_utilisation_mean_90d"], quarter.use.mean())
+    agree(computed["card_drawing_count_mean"], by.CNT_DRAWINGS_CURRENT.mean())
+    asked = rows[rows.AMT_INST_MIN_REGULARITY > 0].groupby("SK_ID_CURR")
+    agree(computed["card_paid_to_minimum"], asked.AMT_PAYMENT_TOTAL_CURRENT.sum() / asked.AMT_INST_MIN_REGULARITY.sum())
+    agree(computed["card_days_past_due_max"], by.SK_DPD.max())
+    newest = rows.sort_values("MONTHS_BALANCE").groupby("SK_ID_PREV").nth(-1).groupby("SK_ID_CURR")
+    agree(computed["card_balance_current"], newest.AMT_BALANCE.sum())
+
+
+@pytest.mark.parametrize(
+    ("view", "count"),
+    [("installments", "inst_count"), ("pos_cash", "pos_month_count"), ("credit_card", "card_month_count")],
+)
+def test_features_of_today_differ_where_life_went_on(home, view, count):
     store = EventStore(home / "events")
-    build_views(store, online_spine(store), home / "offline", "online", (load_catalogue().view("installments"),))
-    online = ds.dataset(home / "offline" / "installments" / "online").to_table().to_pandas().set_index("SK_ID_CURR")
-    then = features(home, "installments")
-    changed = (online["inst_count"].sort_index() != then["inst_count"]).any()
+    build_views(store, online_spine(store), home / "offline", f"online-{view}", (load_catalogue().view(view),))
+    online = ds.dataset(home / "offline" / view / f"online-{view}").to_table().to_pandas().set_index("SK_ID_CURR")
+    then = features(home, view)
+    changed = (online[count].sort_index() != then[count]).any()
     assert changed == store.meta.lives_on

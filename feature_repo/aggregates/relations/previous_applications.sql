@@ -14,6 +14,7 @@ dated AS (
 )
 SELECT
     spine_row,
+    SK_ID_PREV AS loan,
     row_number() OVER (PARTITION BY spine_row ORDER BY event_ts DESC, SK_ID_PREV DESC) AS recency,
     shift - DAYS_DECISION AS days_ago,
     approved,
@@ -31,9 +32,12 @@ SELECT
     CODE_REJECT_REASON AS reject_reason,
     amount(AMT_CREDIT) AS credit,
     amount(AMT_ANNUITY) AS annuity,
+    amount(AMT_GOODS_PRICE) AS goods_price,
     CNT_PAYMENT::INTEGER AS payments,
     ratio(AMT_APPLICATION, AMT_CREDIT) AS asked_to_granted,
     ratio(AMT_ANNUITY, AMT_CREDIT) AS payment_rate,
+    -- What all payments together come to: 1.2 costs a fifth of the credit.
+    ratio(AMT_ANNUITY * nullif(CNT_PAYMENT, 0), AMT_CREDIT) AS total_cost,
     exact(RATE_DOWN_PAYMENT) AS down_payment_rate,
     NFLAG_INSURED_ON_APPROVAL::INTEGER AS insured,
     days_to_planned_end,

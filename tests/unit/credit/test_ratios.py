@@ -3,10 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
 
+from credit.errors import FeatureError
 from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
+from credit.schemas.overrides import LARGEST_AMOUNT, NO_OVERRIDES, OVERRIDABLE, Overrides, override_columns
+from feature_repo.catalogue import load_catalogue
 
 values = st.floats(-1e9, 1e9, width=32) | st.just(float("nan")) | st.just(0.0)
+amounts = st.floats(0.01, 1e12)
 tables = st.integers(1, 40).flatmap(lambda n: arrays(np.float64, (len(RATIO_INPUTS), n), elements=values))
 
 
@@ -65,6 +70,80 @@ def test_a_row_gives_the_same_bits_alone_and_in_a_batch(table):
     for row in range(table.shape[1]):
         alone = application_ratios(columns(table[:, row : row + 1]))
         assert all(alone[name].tobytes() == batch[name][row : row + 1].tobytes() for name in RATIO_OUTPUTS)
+
+
+def bits(features):
+    return {name: values.tobytes() for name, values in features.items()}
+
+
+@given(tables, st.data())
+def test_an_override_counts_as_if_it_were_stored_and_null_leaves_what_is_stored(table, data):
+    size = table.shape[1]
+    stated = data.draw(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(OVERRIDABLE, amounts)), max_size=size))
+    stated += [{}] * (size - len(stated))
+    stored = columns(table)
+    replaced = {name: values.copy() for name, values in stored.items()}
+    for row, amounts_of_row in enumerate(stated):
+        for name, amount in amounts_of_row.items():
+            replaced[name][row] = np.float32(amount)
+    overridden = application_ratios(stored, override_columns([Overrides(**one) for one in stated]))
+    assert bits(overridden) == bits(application_ratios(replaced))
+    np.testing.assert_array_equal(table, np.array(list(columns(table).values())))
+
+
+@given(tables)
+def test_overriding_nothing_changes_no_bit(table):
+    nulls = {name: np.full(table.shape[1], np.nan) for name in OVERRIDABLE}
+    plain = bits(application_ratios(columns(table)))
+    assert plain == bits(application_ratios(columns(table), override_columns([NO_OVERRIDES] * table.shape[1])))
+    assert plain == bits(application_ratios(columns(table), nulls))
+
+
+def test_overriding_an_amount_with_itself_changes_nothing_although_it_is_stored_with_less_precision():
+    stored = {name: np.array([np.nan]) for name in RATIO_INPUTS} | {
+        "amt_credit": np.array([406_597.57], dtype=np.float32).astype(np.float64)
+    }
+    assert stored["amt_credit"][0] != 406_597.57
+    assert bits(application_ratios(stored)) == bits(
+        application_ratios(stored, override_columns([Overrides(amt_credit=406_597.57)]))
+    )
+
+
+def test_an_override_is_rounded_as_the_catalogue_stores_what_it_replaces():
+    stored = {feature.name: feature.type for feature in load_catalogue().view("application").features}
+    assert {stored[name] for name in OVERRIDABLE} == {"float32"}
+
+
+def test_the_effective_amounts_are_features_and_no_view_of_the_callers_arrays():
+    stored = {name: np.array([2.0]) for name in RATIO_INPUTS}
+    features = application_ratios(stored, {"amt_annuity": np.array([8.0])})
+    assert [features[f"requested_{name}"][0] for name in OVERRIDABLE] == [2.0, 8.0, 2.0, 2.0]
+    assert features["credit_to_annuity"][0] == 0.25
+    features["requested_amt_credit"][:] = 7.0
+    assert stored["amt_credit"][0] == 2.0
+
+
+@pytest.mark.parametrize("amount", [0.0, -1.0, 0.009, 2 * LARGEST_AMOUNT, np.inf, -np.inf])
+def test_an_impossible_override_is_refused(amount):
+    stored = {name: np.ones(2) for name in RATIO_INPUTS}
+    with pytest.raises(FeatureError, match="override of amt_credit must lie between"):
+        application_ratios(stored, {"amt_credit": np.array([5.0, amount])})
+    with pytest.raises(ValidationError, match="amt_credit"):
+        Overrides(amt_credit=amount)
+
+
+def test_other_features_cannot_be_overridden():
+    stored = {name: np.ones(1) for name in RATIO_INPUTS}
+    with pytest.raises(FeatureError, match="ext_source_1 cannot be overridden"):
+        application_ratios(stored, {"ext_source_1": np.ones(1)})
+    with pytest.raises(ValidationError, match="ext_source_1"):
+        Overrides(ext_source_1=0.5)
+
+
+@pytest.mark.parametrize("amount", [np.nan, "5", True])
+def test_an_override_is_a_number(amount):
+    with pytest.raises(ValidationError, match="amt_credit"):
+        Overrides(amt_credit=amount)
 
 
 def test_no_protected_attribute_is_an_input():

@@ -8,6 +8,7 @@ from credit.bundle.keys import load_public_key, make_key_pair
 from credit.bundle.reader import load_bundle
 from credit.errors import FeatureError, IncompleteFeaturesError, UnknownClientError
 from credit.schemas.features import ViewStatus
+from credit.schemas.overrides import NO_OVERRIDES, Overrides
 from credit.scoring import Scorer
 
 CONTRACT = small_contract(bureau_policy="refer")
@@ -99,6 +100,32 @@ def test_reasons_can_be_french_or_left_out(scorer):
     assert french.reasons[0].text.endswith("pèse")
     assert bare.reasons == ()
     assert bare.probability == french.probability
+
+
+def test_overrides_move_the_score_of_their_client_alone(scorer):
+    views = random_views(CONTRACT, 40, seed=6)
+    clients = list(range(40))
+    overrides = [Overrides(amt_credit=10.0 + at, amt_annuity=0.5) if at % 2 else NO_OVERRIDES for at in clients]
+    plain, changed = scorer.score(views, clients), scorer.score(views, clients, overrides=overrides)
+    moved = [before.margin != after.margin for before, after in zip(plain, changed, strict=True)]
+    assert not any(moved[::2])
+    assert any(moved[1::2])
+
+
+def test_a_client_without_stored_amounts_is_scored_on_the_requested_ones(scorer):
+    views = random_views(CONTRACT, 1, seed=7)
+    everything = Overrides(amt_credit=5.0, amt_annuity=2.0, amt_goods_price=4.0, amt_income_total=3.0)
+    numeric = views["application"].numeric.copy()
+    numeric[:, :4] = np.nan
+    emptied = views | {"application": dataclasses.replace(views["application"], numeric=numeric)}
+    (stored,) = scorer.score(views, [1], overrides=[everything])
+    (absent,) = scorer.score(emptied, [1], overrides=[everything])
+    assert absent == stored
+
+
+def test_each_client_has_its_overrides(scorer):
+    with pytest.raises(ValueError, match="1 overrides for 2 clients"):
+        scorer.score(random_views(CONTRACT, 2), [1, 2], overrides=[NO_OVERRIDES])
 
 
 def test_nobody_asked_nobody_scored(scorer):

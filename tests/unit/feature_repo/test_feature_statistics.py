@@ -16,6 +16,7 @@ from feature_repo.catalogue.statistics import Statistics
 from feature_repo.feature_statistics import measure, missing_shares, newest_bundle
 from feature_repo.ingest.events import EventStore
 from feature_repo.ingest.pipeline import Options, ingest
+from feature_repo.storage import Location
 
 VIEWS = tuple(load_catalogue().view(name) for name in ("application", "demographics"))
 
@@ -34,7 +35,7 @@ def home(tmp_path_factory):
 
 
 def test_missing_shares_are_those_of_all_rows_of_the_run(home):
-    shares = missing_shares(home.offline, "training", VIEWS)
+    shares = missing_shares(Location.of(home.offline), "training", VIEWS)
     assert list(shares) == [feature.name for view in VIEWS for feature in view.features]
     rows = pa.concat_tables(
         [pq.read_table(path) for path in (home.offline / "application" / "training").glob("*.parquet")]

@@ -10,6 +10,7 @@ from credit.bundle.reader import load_bundle
 from credit.errors import IncompleteFeaturesError, StoreUnavailableError, UnknownClientError
 from credit.schemas.decision import Decision, DecisionRecord, ModelVersion
 from credit.schemas.features import ViewBatch, ViewStatus
+from credit.schemas.overrides import NO_OVERRIDES, Overrides
 from credit.scoring import Scorer, replay
 from serving.model_store import LoadedModel
 from serving.service import ScoringService
@@ -82,6 +83,19 @@ def test_the_decision_is_recorded_and_replays_bit_for_bit(service, bundle, decis
     assert (again.margin, again.probability, again.reasons) == (record.margin, answer.probability, answer.reasons)
     assert (record.decision_id, record.request_id, record.decided_at) == ("d-1", "r-1", NOW)
     assert record.decision_id == answer.decision_id
+
+
+def test_overrides_decide_are_recorded_and_replay_bit_for_bit(service, bundle, reader, decisions):
+    overrides = Overrides(amt_credit=9e5, amt_annuity=0.01, amt_income_total=7.0)
+    service.score(100002, "r-1")
+    answer = service.score(100002, "r-2", overrides)
+    before, record = decisions.records
+    assert answer.probability == float(bundle.predict(bundle.matrix(reader.views, [overrides])).probability[0])
+    assert (before.overrides, record.overrides) == (NO_OVERRIDES, overrides)
+    assert record.values == before.values
+    assert record.margin != before.margin
+    again = replay(DecisionRecord.model_validate_json(record.model_dump_json()), bundle)
+    assert (again.margin, again.probability, again.reasons) == (record.margin, answer.probability, answer.reasons)
 
 
 def test_a_decision_that_cannot_be_recorded_is_not_answered(service, decisions):

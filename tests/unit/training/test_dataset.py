@@ -4,12 +4,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from bundles import small_contract
 from training_data import synthetic_dataset
 
 from credit.bundle.encoding import MatrixEncoder
 from credit.errors import TrainingError
-from credit.features import RATIO_OUTPUTS
 from training.dataset import Dataset, draft_contract, fingerprint, moment, same_person
 
 
@@ -32,23 +30,23 @@ def test_applications_of_one_person_share_the_smallest_id():
 
 
 def test_the_contract_takes_categories_from_the_given_rows_only(dataset):
-    income = dataset.features.column("name_income_type").to_pylist()
+    income = dataset.features.column("name_education_type").to_pylist()
     rows = np.array([at for at, value in enumerate(income) if value in ("cat_2", "cat_0", None)])
-    contract = draft_contract(dataset, "credit_scoring_v1", rows)
-    assert contract.categories == {"name_income_type": ("cat_0", "cat_2")}
-    assert contract.names[-len(RATIO_OUTPUTS) :] == RATIO_OUTPUTS
-    assert contract.views == small_contract().views
+    contract = draft_contract(dataset, rows)
+    assert contract.categories == {"name_education_type": ("cat_0", "cat_2")}
+    assert contract.features == dataset.declared.features
+    assert contract.views == dataset.declared.views
 
 
 def test_unknown_of_ingestion_stays_unknown(dataset):
-    at = dataset.features.column_names.index("name_income_type")
-    marked = dataset.features.set_column(at, "name_income_type", pa.array(["UNKNOWN", "cat_1"] * 200))
-    contract = draft_contract(dataclasses.replace(dataset, features=marked), "s", np.arange(400))
-    assert contract.categories["name_income_type"] == ("cat_1",)
+    at = dataset.features.column_names.index("name_education_type")
+    marked = dataset.features.set_column(at, "name_education_type", pa.array(["UNKNOWN", "cat_1"] * 200))
+    contract = draft_contract(dataclasses.replace(dataset, features=marked), np.arange(400))
+    assert contract.categories["name_education_type"] == ("cat_1",)
 
 
 def test_the_fingerprint_sees_every_part_of_the_data(dataset):
-    contract = draft_contract(dataset, "s", np.arange(400))
+    contract = draft_contract(dataset, np.arange(400))
     matrix = MatrixEncoder(contract).from_columns(dataset.columns())
     changed = matrix.copy()
     changed[17, 3] += 1e-9
@@ -64,7 +62,7 @@ def test_one_class_and_missing_features_are_refused(dataset):
     with pytest.raises(TrainingError, match="bureau_debt_sum"):
         dataclasses.replace(dataset, features=dataset.features.drop_columns(["bureau_debt_sum"]))
     with pytest.raises(TrainingError, match="no labelled"):
-        Dataset(*(np.array([], dtype=np.int64) for _ in range(4)), dataset.features.slice(0, 0), dataset.views)
+        Dataset(*(np.array([], dtype=np.int64) for _ in range(4)), dataset.features.slice(0, 0), dataset.declared)
 
 
 def test_moments_are_in_utc():

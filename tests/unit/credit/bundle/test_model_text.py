@@ -25,7 +25,7 @@ def test_a_model_from_training_passes(text):
         ("version=v4", "version=v3", "version"),
         ("num_class=1", "num_class=9", "num_class"),
         ("objective=binary sigmoid:1", "objective=regression", "objective"),
-        ("feature_names=amt_credit", "feature_names=amt_credjt", "feature names"),
+        ("feature_names=days_", "feature_names=dayz_", "feature names"),
         (r"max_feature_idx=\d+", "max_feature_idx=99", "number of features"),
         ("tree_sizes=", "tree_sizes=1", "tree sizes"),
         (r"tree_sizes=[^\n]*", "tree_sizes=", "0 trees"),

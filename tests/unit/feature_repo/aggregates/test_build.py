@@ -9,14 +9,16 @@ from kaggle_tables import random_tables
 from typer.testing import CliRunner
 
 from credit.errors import DataError, FeatureError
-from feature_repo.aggregates import build
-from feature_repo.aggregates.build import build_views, read_manifest
+from feature_repo.aggregates import publication
+from feature_repo.aggregates.build import build_views
 from feature_repo.aggregates.compute import view_schema
+from feature_repo.aggregates.manifest import read_manifest
 from feature_repo.aggregates.spine import Spine, file_spine, online_spine, training_spine
 from feature_repo.catalogue import load_catalogue
 from feature_repo.cli.features import app
 from feature_repo.ingest.events import EventStore
 from feature_repo.ingest.pipeline import Options, ingest
+from feature_repo.storage import Location
 
 VIEWS = tuple(load_catalogue().view(name) for name in ("application", "bureau"))
 
@@ -35,7 +37,9 @@ def store(home):
 
 
 def files(out):
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    """What is there by relative path, without the stage of an unfinished build."""
+    found = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".stage/")}
 
 
 def spine_file(folder, rows):
@@ -99,12 +103,13 @@ def test_a_failing_build_leaves_the_old_run_untouched(store, tmp_path, monkeypat
 def test_a_run_interrupted_while_it_is_published_does_not_count_as_finished(store, tmp_path, monkeypatch):
     build_views(store, online_spine(store), tmp_path, "online", VIEWS)
     with monkeypatch.context() as patched:
-        patched.setattr(build, "_replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+        patched.setattr(publication, "_rename", lambda *_: (_ for _ in ()).throw(OSError("disk")))
         with pytest.raises(OSError, match="disk"):
             build_views(store, online_spine(store), tmp_path, "online", VIEWS, force=True)
-    assert read_manifest(tmp_path, "online") is None
+    assert read_manifest(Location.of(tmp_path), "online") is None
     assert not build_views(store, online_spine(store), tmp_path, "online", VIEWS).skipped
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".runs", "application", "bureau"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".runs", ".stage", "application", "bureau"]
+    assert not list((tmp_path / ".stage").iterdir())
 
 
 def test_a_spine_file_may_ask_for_several_moments(store, tmp_path):
@@ -147,7 +152,7 @@ def test_the_command_line_reports_as_json_and_skips(home):
     reports = [json.loads(CliRunner().invoke(app, arguments, catch_exceptions=False).stdout) for _ in range(2)]
     assert [report["skipped"] for report in reports] == [False, True]
     assert reports[0]["run"] == "training"
-    assert reports[0]["features"] == {"demographics": 5}
+    assert reports[0]["features"] == {"demographics": 10}
     assert (home / "offline" / "demographics" / "training" / "bucket-0000.parquet").exists()
 
 

@@ -54,13 +54,17 @@ def test_an_empty_spine_gives_an_empty_table(name, paths):
     assert compute(name, paths, spine()).schema == view_schema(load_catalogue().view(name))
 
 
-def test_the_employment_sentinel_is_null_with_a_flag(tmp_path):
-    employed = [("application", event("application", 0, DAYS_EMPLOYED=-100))]
-    features = features_of("application", tmp_path / "a", employed)
-    assert (features["days_employed"], features["flag_not_employed"]) == (-100, 0)
-    pensioner = [("application", event("application", 0, DAYS_EMPLOYED=365_243))]
-    features = features_of("application", tmp_path / "b", pensioner)
-    assert (features["days_employed"], features["flag_not_employed"]) == (None, 1)
+@pytest.mark.parametrize(("days", "served"), [(-100, -100), (-1_826, -1_826), (-9_000, -1_826), (365_243, -1_826)])
+def test_a_decision_cannot_tell_pensioners_from_the_long_employed(days, served, tmp_path):
+    events = [("application", event("application", 0, DAYS_EMPLOYED=days))]
+    assert features_of("application", tmp_path / "a", events)["days_employed"] == served
+    assert features_of("demographics", tmp_path / "b", events)["flag_not_employed"] == (days == 365_243)
+
+
+@pytest.mark.parametrize("name", ["XNA", "Other", "Business Entity Type 3", "Bank"])
+def test_an_employer_without_a_line_of_business_is_null(name, tmp_path):
+    events = [("application", event("application", 0, ORGANIZATION_TYPE=name))]
+    assert features_of("application", tmp_path, events)["organization_type"] == (name if name == "Bank" else None)
 
 
 def test_a_newer_application_replaces_the_older_once_it_is_made(tmp_path):
@@ -134,6 +138,22 @@ def test_sums_and_means_are_exact_in_any_order_of_rows(order, tmp_path):
     features = features_of("bureau", tmp_path, events)
     assert features["bureau_debt_sum"] == np.float32(0.001)
     assert features["bureau_debt_ratio_mean"] == np.float32(1e-7 / 3)
+
+
+def test_an_absurd_amount_does_not_stop_a_build(tmp_path):
+    """Products of the largest amounts that fit are still computed."""
+    loan = {"SK_ID_PREV": 1, "DAYS_DECISION": -3_000, "NAME_CONTRACT_STATUS": "Approved", "DAYS_LAST_DUE": 365_243.0}
+    terms = {"AMT_ANNUITY": 9e14, "CNT_PAYMENT": 60.0, "DAYS_LAST_DUE_1ST_VERSION": 1_000.0}
+    due = {"SK_ID_PREV": 1, "DAYS_INSTALMENT": -200.0, "AMT_INSTALMENT": 9e14}
+    events = [
+        ("previous_application", event("previous_application", -2_999, **loan, **terms)),
+        ("installments_payments", event("installments_payments", -200, **due)),
+    ]
+    features = features_of("installments", tmp_path / "a", events)
+    assert features["inst_debt_sum"] == np.float32(60 * 9e14)
+    assert features["inst_days_late_weighted"] == features["inst_loan_days_late_max_1y"] == 200
+    features = features_of("previous_application", tmp_path / "b", events)
+    assert features["prev_running_remaining_sum"] == np.float32(34 * 9e14)
 
 
 def test_division_by_zero_nan_and_infinity_are_null(tmp_path):

@@ -44,6 +44,7 @@ sources = ["{source}"]
 sql = "{sql}"
 {more}
 """
+ONLINE = ("application", "bureau", "previous_application", "installments", "pos_cash", "credit_card")
 VALID = {
     "name": "second",
     "relation": "bureau_credits",
@@ -85,6 +86,15 @@ def test_a_feature_is_added_by_one_entry(tmp_path):
         ({"more": "protected = true"}, "a protected attribute belongs into demographics only"),
         ({"source": "application.CODE_GENDER"}, "a protected attribute belongs into demographics only"),
         ({"sql": "max(DAYS_BIRTH)"}, "a protected attribute belongs into demographics only"),
+        ({"sql": "max(Days_Birth)"}, "a protected attribute belongs into demographics only"),
+        ({"source": "previous_application.NAME_TYPE_SUITE"}, "NAME_TYPE_SUITE is a proxy for family_status, children"),
+        ({"sql": "count_if(flag_emp_phone = 1)"}, "FLAG_EMP_PHONE is a proxy for age"),
+        ({"sql": "max(DAYS_EMPLOYED)"}, r"reads it as time_in_work\(DAYS_EMPLOYED\)"),
+        ({"sql": "time_in_work(DAYS_EMPLOYED) + DAYS_EMPLOYED"}, r"reads it as time_in_work\(DAYS_EMPLOYED\)"),
+        ({"source": "application.ORGANIZATION_TYPE"}, r"reads it as line_of_business\(ORGANIZATION_TYPE\)"),
+        ({"more": 'proxy_for = ["age"]'}, "only with both proxy_for and kept_because"),
+        ({"more": 'kept_because = "It pays."'}, "only with both proxy_for and kept_because"),
+        ({"more": 'proxy_for = ["wealth"]'}, "proxy_for"),
         ({"more": "windows = 3"}, "Extra inputs"),
     ],
 )
@@ -104,6 +114,24 @@ def test_protected_attributes_must_be_marked_and_stay_offline(tmp_path):
         read(tmp_path, name="demographics")
 
 
+def test_a_proxy_kept_for_fairness_says_what_it_stands_for(tmp_path):
+    fair = {"more": "protected = true"}
+    unsaid, wrong = fair | {"source": "bureau.DAYS_CREDIT"}, {"source": "application.OCCUPATION_TYPE"}
+    wrong["more"] = 'protected = true\nproxy_for = ["age"]'
+    with pytest.raises(
+        FeatureError, match=r"second: say which(.|\n)*third: OCCUPATION_TYPE is a proxy for gender, age"
+    ):
+        read(tmp_path, unsaid, wrong | {"name": "third"}, name="demographics")
+
+
+def test_a_window_cannot_hide_a_protected_column(tmp_path):
+    read(tmp_path)
+    text = (tmp_path / "bureau.toml").read_text()
+    (tmp_path / "bureau.toml").write_text(text.replace('all = "true"', 'all = "days_birth < 0"'))
+    with pytest.raises(FeatureError, match="bureau: relation bureau_credits: a protected attribute belongs"):
+        read_catalogue(tmp_path, ("bureau",))
+
+
 def test_a_missing_or_broken_file_is_named(tmp_path):
     (tmp_path / "bureau.toml").write_text("name = ")
     with pytest.raises(FeatureError, match=r"bureau.toml cannot be read(.|\n)*installments.toml cannot be read"):
@@ -112,9 +140,8 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 
 def test_views_and_history_features_of_the_shipped_catalogue():
     catalogue = load_catalogue()
-    assert catalogue.names == ("application", "bureau", "previous_application", "installments", "demographics")
-    history = [view for view in catalogue.views if view.name in ("bureau", "previous_application", "installments")]
-    assert sum(len(view.features) for view in history) >= 60
+    assert catalogue.names == (*ONLINE, "demographics")
+    assert 270 <= sum(len(catalogue.view(name).features) for name in ONLINE) <= 290
     assert all(view.ttl == timedelta(hours=48) for view in catalogue.views)
     assert {view.name for view in catalogue.views if view.missing_policy == "refuse"} == {"application"}
 
@@ -122,10 +149,12 @@ def test_views_and_history_features_of_the_shipped_catalogue():
 def test_online_layouts_hold_no_protected_attribute():
     catalogue = load_catalogue()
     specs = online_view_specs(catalogue)
-    assert [spec.name for spec in specs] == ["application", "bureau", "previous_application", "installments"]
+    assert tuple(spec.name for spec in specs) == ONLINE
     names = [column.name for spec in specs for column in spec.columns]
     protected = {feature.name for view in catalogue.views for feature in view.features if feature.protected}
-    assert protected == {"code_gender", "days_birth", "name_family_status", "cnt_children", "cnt_fam_members"}
+    proxies = {"name_type_suite", "name_income_type", "occupation_type", "flag_not_employed", "flag_emp_phone"}
+    attributes = {"code_gender", "days_birth", "name_family_status", "cnt_children", "cnt_fam_members"}
+    assert protected == attributes | proxies
     assert not protected & set(names)
     assert all(spec.ttl_seconds == 172_800 for spec in specs)
 

@@ -1,0 +1,50 @@
+"""`creditctl features proxies`: which features tell a protected attribute, measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from credit.errors import GateRefusedError
+from credit.platform import Home
+from feature_repo.catalogue import load_catalogue
+
+if TYPE_CHECKING:
+    from feature_repo.proxies import ProxyReport
+
+_SHOWN = 12
+
+
+def proxies(
+    run: Annotated[str, typer.Option(help="A finished run of the offline store.")] = "training",
+    limit: Annotated[
+        float, typer.Option(min=0.5, max=1.0, help="AUC above which a decision feature must be declared.")
+    ] = 0.8,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+) -> None:
+    """Measure how well each feature alone tells gender, pension age, a partner or children; exit 2 beyond the limit."""
+    from feature_repo.proxies import measure_proxies  # loads numpy and pyarrow
+
+    folder = Home(home.absolute()) if home else Home.current()
+    report = measure_proxies(folder.offline, run, load_catalogue())
+    typer.echo(report.model_dump_json() if as_json else _text(report, limit))
+    refused = [f"{row.feature} ({', '.join(row.beyond(limit))})" for row in report.features if row.beyond(limit)]
+    if refused:
+        raise GateRefusedError(
+            f"{len(refused)} decision features tell a protected attribute better than {limit}: {', '.join(refused)}; "
+            "move them to the view demographics, or say in the catalogue with proxy_for and kept_because why they stay"
+        )
+
+
+def _text(report: "ProxyReport", limit: float) -> str:
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in report.shares.items())
+    lines = [f"run {report.run}: {report.rows:,} rows; shares: {shares}; AUC of one feature alone, limit {limit}"]
+    lines.append(f"{'feature':<34}{'':<10}" + "".join(f"{name:>15}" for name in report.shares))
+    told = sum(row.strongest()[0] > limit for row in report.features)
+    for row in report.features[: max(_SHOWN, told)]:
+        state = "excluded" if not row.decision else "kept" if row.allowed else ""
+        lines.append(f"{row.feature:<34}{state:<10}" + "".join(f"{row.auc[name]:>15.3f}" for name in report.shares))
+    return "\n".join(lines)
