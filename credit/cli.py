@@ -21,7 +21,7 @@ from credit.platform import Home, load_environment
 COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("feature_repo.cli.data:app", "Generate, download, ingest and check raw data."),
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
-    "features": ("feature_repo.cli.features:app", "Build, backfill, apply and materialise features."),
+    "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
     "models": ("training.cli.models:app", "List and verify registered models."),
     "redis": ("feature_repo.cli.redis:app", "Start and stop the private Redis."),

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from credit.clock import bucket_of
 from credit.errors import DataError
+from feature_repo.aggregates.month_ends import Months
 from feature_repo.ingest.events import EventStore
 
 SPINE_SCHEMA = pa.schema([("SK_ID_CURR", pa.int64()), ("as_of", pa.timestamp("us", tz="UTC"))])
@@ -28,13 +30,16 @@ class Spine:
 
 
 def named_spine(name: str, store: EventStore) -> Spine:
-    """The spine called `online` or `training`, else the one in the file `name`.
+    """The spine called `online`, `training` or `month-ends-2023-01-2023-12`, else the one in the file `name`.
 
     Raises:
-        DataError: see `file_spine`.
+        DataError: see `month_end_spine` and `file_spine`.
     """
     known = {"online": online_spine, "training": training_spine}
-    return known[name](store) if name in known else file_spine(Path(name), store)
+    if name in known:
+        return known[name](store)
+    months = Months.of_name(name)
+    return file_spine(Path(name), store) if months is None else month_end_spine(months, store)
 
 
 def online_spine(store: EventStore) -> Spine:
@@ -47,6 +52,26 @@ def training_spine(store: EventStore) -> Spine:
     return Spine(
         "training", lambda bucket: _clients_at(store.clients(bucket).filter(pc.field("target").is_valid()), "t0")
     )
+
+
+def month_end_spine(months: Months, store: EventStore) -> Spine:
+    """Every client at each month end that lies between its newest application and its own present, both included.
+
+    A client that does not live on is known up to its application only: that is its present, and the one moment at
+    which it could have a month end.
+
+    Raises:
+        DataError: a month has not ended by the present of the data, or no client has a month end in the range.
+    """
+    months.refuse_after(store.meta.as_of_now)
+    spine = Spine(months.name, partial(_clients_at_month_ends, store, months))
+    if not any(spine.for_bucket(bucket).num_rows for bucket in range(store.buckets)):
+        reason = "" if store.meta.lives_on else "; these data hold nothing after the applications"
+        raise DataError(
+            f"no client has a month end from {months.first} to {months.last} after its application{reason}: "
+            "choose other months"
+        )
+    return spine
 
 
 def file_spine(path: Path, store: EventStore) -> Spine:
@@ -105,6 +130,15 @@ def _refuse_unknown_clients(by_bucket: dict[int, pa.Table], store: EventStore) -
 
 def _clients_at(clients: pa.Table, time_column: str) -> pa.Table:
     return pa.table({"SK_ID_CURR": clients["SK_ID_CURR"], "as_of": clients[time_column]}, schema=SPINE_SCHEMA)
+
+
+def _clients_at_month_ends(store: EventStore, months: Months, bucket: int) -> pa.Table:
+    """Rows by client, then month."""
+    clients = store.clients(bucket)
+    t0, present = (clients[name].to_numpy().reshape(-1, 1) for name in ("t0", "online_as_of"))
+    chosen, month = np.nonzero((t0 <= months.ends) & (months.ends <= present))
+    as_of = pa.array(months.ends[month], pa.timestamp("us")).cast(SPINE_SCHEMA.field("as_of").type)
+    return pa.table({"SK_ID_CURR": clients["SK_ID_CURR"].take(chosen), "as_of": as_of}, schema=SPINE_SCHEMA)
 
 
 def _fingerprint(rows: pa.Table) -> str:

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+from credit.features import RATIO_OUTPUTS
+from feature_repo.catalogue.cards import REQUEST_TIME, measured_on_text, total_importance
 from feature_repo.catalogue.model import Catalogue, Feature, View
+from feature_repo.catalogue.services import DECISION, services_of_view
+from feature_repo.catalogue.statistics import Statistics, percent
 
 _INTRODUCTION = """\
 # Features
@@ -22,27 +26,38 @@ of (client, as_of).
   `creditctl features proxies` measures which features tell one.
 - A missing view at scoring time is handled by its missing policy: `refuse` the request, `refer` it to a person, or
   `impute` (the model's own handling of nulls).
+- Owner, TTL (age of a build beyond which a row counts as stale) and missing policy are those of a feature's view.
 """
-_HEADER = "| feature | type | window | meaning | sources |\n|---|---|---|---|---|"
+_HEADER = "| feature | type | window | meaning | sources | missing | importance |\n|---|---|---|---|---|--:|--:|"
 
 
-def reference_page(catalogue: Catalogue) -> str:
+def reference_page(catalogue: Catalogue, statistics: Statistics) -> str:
     """The whole page as Markdown."""
-    sections = [_INTRODUCTION, _summary(catalogue), *(_section(view) for view in catalogue.views)]
-    return "\n".join(sections)
+    figures = f"{measured_on_text(statistics.measured_on)} An en dash: not measured.\n"
+    sections = [_INTRODUCTION + "\n" + figures, _summary(catalogue, statistics)]
+    return "\n".join([*sections, *(_section(view, statistics) for view in catalogue.views)])
 
 
-def _summary(catalogue: Catalogue) -> str:
+def _summary(catalogue: Catalogue, statistics: Statistics) -> str:
     rows = [
         f"| [{view.name}](#{view.name}) | {len(view.features)} | {view.ttl_hours} h | {view.missing_policy} "
-        f"| {'yes' if view.online else 'no'} | {view.owner} |"
+        f"| {'yes' if view.online else 'no'} | {view.owner} | {', '.join(services_of_view(view))} "
+        f"| {percent(total_importance((one.name for one in view.features), statistics))} |"
         for view in catalogue.views
     ]
-    header = "| view | features | TTL | missing policy | online | owner |\n|---|---|---|---|---|---|"
-    return "\n".join([header, *rows, ""])
+    owner = catalogue.views[0].owner
+    on_demand = (
+        f"| {REQUEST_TIME} | {len(RATIO_OUTPUTS)} | – | – | with each request | {owner} | {DECISION} "
+        f"| {percent(total_importance(RATIO_OUTPUTS, statistics))} |"
+    )
+    header = (
+        "| view | features | TTL | missing policy | online | owner | services | importance |\n"
+        "|---|---|---|---|---|---|---|--:|"
+    )
+    return "\n".join([header, *rows, on_demand, ""])
 
 
-def _section(view: View) -> str:
+def _section(view: View, statistics: Statistics) -> str:
     relations = [f"- `{relation.name}`: {relation.description}" for relation in view.relations]
     tags = ", ".join(f"{key}: {value}" for key, value in view.tags.items())
     windows = [
@@ -51,14 +66,19 @@ def _section(view: View) -> str:
         for window, condition in relation.windows.items()
         if condition != "true"
     ]
-    lines = [f"## {view.name}", "", view.description, "", f"Tags: {tags}. Rows:", "", *relations, *windows, ""]
-    return "\n".join([*lines, _HEADER, *_rows(view), ""])
+    facts = f"Owner: {view.owner}. TTL: {view.ttl_hours} h. Missing policy: {view.missing_policy}. Tags: {tags}. Rows:"
+    lines = [f"## {view.name}", "", view.description, "", facts, "", *relations, *windows, ""]
+    return "\n".join([*lines, _HEADER, *_rows(view, statistics), ""])
 
 
-def _rows(view: View) -> Iterator[str]:
+def _rows(view: View, statistics: Statistics) -> Iterator[str]:
     for feature in view.features:
         meaning = feature.meaning + _proxy(feature)
-        yield f"| `{feature.name}` | {feature.type} | {feature.window} | {meaning} | {_sources(feature)} |"
+        figures = (percent(found.get(feature.name)) for found in (statistics.missing, statistics.importance))
+        yield (
+            f"| `{feature.name}` | {feature.type} | {feature.window} | {meaning} | {_sources(feature)} "
+            f"| {' | '.join(figures)} |"
+        )
 
 
 def _proxy(feature: Feature) -> str:

@@ -1,4 +1,4 @@
-"""`creditctl features`: build, backfill, document, register and materialise feature views."""
+"""`creditctl features`: build, backfill, document, register, materialise, push and look up feature views."""
 
 import time
 from pathlib import Path
@@ -13,18 +13,22 @@ from credit.progress import peak_memory_mib
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
+from feature_repo.catalogue.statistics import load_statistics
 from feature_repo.cli.erase import erase
+from feature_repo.cli.everyday import add_everyday_commands
 from feature_repo.cli.feast_commands import apply, materialize
 from feature_repo.cli.proxies import proxies
 from feature_repo.cli.prune import prune
+from feature_repo.cli.spine_options import spine_name
 from feature_repo.settings import FeatureSettings
 
-app = typer.Typer(help="Build, backfill, apply and materialise features.", no_args_is_help=True)
+app = typer.Typer(help="Build, apply, materialise, push and look up features.", no_args_is_help=True)
 app.command("apply")(apply)
 app.command("materialize")(materialize)
 app.command("prune")(prune)
 app.command("erase")(erase)
 app.command("proxies")(proxies)
+add_everyday_commands(app)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
@@ -73,9 +77,15 @@ def build(
 @app.command()
 def backfill(
     spine: Annotated[
-        str, typer.Option(help="`training` (labelled clients at T0), or a Parquet file of SK_ID_CURR and as_of.")
+        str,
+        typer.Option(
+            help="`training` (labelled clients at T0), `month-ends` (with --from and --to), or a Parquet file of "
+            "SK_ID_CURR and as_of."
+        ),
     ],
     run: Annotated[str | None, typer.Option(help="Name of the run. Default: the spine's name.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First month of `month-ends`, like 2023-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last month of `month-ends`, like 2023-12.")] = None,
     home: HomeOption = None,
     view: ViewOption = None,
     force: ForceOption = False,
@@ -84,7 +94,8 @@ def backfill(
     as_json: JsonOption = False,
 ) -> None:
     """Build features for a spine, as they stood at each of its rows."""
-    _run(spine, run or Path(spine).stem, home, view, force, engine, ray_address, as_json)
+    named = spine_name(spine, first, last)
+    _run(named, run or Path(named).stem, home, view, force, engine, ray_address, as_json)
 
 
 @app.command()
@@ -93,7 +104,7 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the page is out of date.")] = False,
 ) -> None:
     """Generate the reference page of the features from the catalogue."""
-    page = reference_page(load_catalogue())
+    page = reference_page(load_catalogue(), load_statistics())
     if not check:
         write_text(out, page)
         typer.echo(f"wrote {out}")
