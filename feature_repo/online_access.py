@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import redis
-from pydantic import SecretStr
-
 from credit.schemas.features import ViewSpec
-from feature_repo.online.connection import RedisSettings, connection_pool
+from feature_repo.online.connection import RedisSettings
+from feature_repo.online.exchange import Exchange, open_exchange
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
 from feature_repo.settings import FeatureSettings
@@ -17,18 +15,13 @@ _TIMEOUT_SECONDS = 2.0
 
 def online_reader(settings: FeatureSettings, views: Sequence[ViewSpec]) -> PackedReader:
     """A reader of these views; the caller closes it."""
-    return PackedReader(_connection(settings), PROJECT, views)
+    return PackedReader(_access(settings), PROJECT, views)
 
 
-def online_client(settings: FeatureSettings) -> redis.Redis:
-    """A client for looking at keys; the caller closes it."""
-    return redis.Redis.from_pool(connection_pool(_connection(settings)))
+def online_exchange(settings: FeatureSettings) -> Exchange:
+    """For looking at keys; the caller closes it."""
+    return open_exchange(_access(settings))
 
 
-def _connection(settings: FeatureSettings) -> RedisSettings:
-    return RedisSettings(
-        url=SecretStr(settings.redis_url),
-        password=settings.redis_password,
-        connect_timeout=_TIMEOUT_SECONDS,
-        read_timeout=_TIMEOUT_SECONDS,
-    )
+def _access(settings: FeatureSettings) -> RedisSettings:
+    return settings.redis(_TIMEOUT_SECONDS, _TIMEOUT_SECONDS)
