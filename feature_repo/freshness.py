@@ -14,15 +14,14 @@ from credit.errors import StoreUnavailableError
 from credit.schemas.features import Frozen, ViewBatch, ViewStatus
 from feature_repo.aggregates.manifest import RunManifest, read_manifests
 from feature_repo.catalogue import View
-from feature_repo.online.keys import PROJECT, client_key, client_key_pattern
-from feature_repo.online_access import online_client, online_reader
+from feature_repo.online.keys import PROJECT, client_key
+from feature_repo.online_access import online_keys, online_reader
 from feature_repo.settings import FeatureSettings
 from feature_repo.storage import Location
 
 #: `absent`: nobody is online. `incomplete`: some client has no row, or one of another schema. `stale`: all have rows,
 #: some older than the view's TTL. `offline`: the view is kept offline on purpose.
 Verdict = Literal["fresh", "stale", "incomplete", "absent", "offline"]
-_KEYS_PER_SCAN = 1000
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -80,15 +79,15 @@ def sampled_clients(settings: FeatureSettings, most: int) -> list[int]:
         StoreUnavailableError: the online store does not answer.
     """
     try:
-        with closing(online_client(settings)) as client:
-            # A scan may meet a key twice.
-            keys = dict.fromkeys(islice(client.scan_iter(client_key_pattern(PROJECT), count=_KEYS_PER_SCAN), 2 * most))
-    except redis.RedisError as error:
+        with closing(online_keys(settings)) as keys:
+            # A scan may meet a key twice, and keys that are no client's.
+            found = dict.fromkeys(islice(keys, 2 * most))
+    except (redis.RedisError, OSError) as error:
         raise StoreUnavailableError(
             f"the online store does not answer: {error}; start it with `creditctl redis start`, or set "
             "FEATURES_REDIS_URL"
         ) from error
-    return [client_id for key in keys if (client_id := _client_of(key)) is not None][:most]
+    return [client_id for key in found if (client_id := _client_of(key)) is not None][:most]
 
 
 def _client_of(key: bytes) -> int | None:
