@@ -27,7 +27,7 @@ from credit.schemas.features import ViewSpec
 from feature_repo import redis_server
 from feature_repo.catalogue import load_catalogue, online_view_specs
 from feature_repo.feature_services import DECISION
-from feature_repo.ingest.events import EventStore
+from feature_repo.locations import event_store
 
 FULL = 356_255
 #: Feast's own path takes milliseconds a client: this many tell its rate.
@@ -72,7 +72,7 @@ def main() -> None:
         "clients": bench.clients,
         "views": len(specs),
         "features": sum(len(spec.columns) for spec in specs),
-        "events": {name: table.rows for name, table in EventStore(bench.home.events).meta.tables.items()},
+        "events": {name: table.rows for name, table in event_store(bench.home).meta.tables.items()},
     }
     write_report(chosen.out / "features.json", rows, facts)
 
@@ -89,7 +89,7 @@ def prepare(bench: Bench) -> Iterator[Row]:
 
 def offline_rows(bench: Bench) -> Iterator[Row]:
     """Today's features, the history of the labels, and the training set."""
-    events = sum(table.rows for table in EventStore(bench.home.events).meta.tables.values())
+    events = sum(table.rows for table in event_store(bench.home).meta.tables.values())
     built = creditctl(["features", "build", "--force"], bench.env())
     yield _judged(
         bench, f"build all features of {bench.clients:,} clients from {events / 1e6:.1f} M events", built, 600

@@ -29,6 +29,7 @@ from feature_repo.aggregates.compute import compute_view
 from feature_repo.aggregates.sql import event_tables
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.ingest.events import EventStore
+from feature_repo.locations import event_store
 from feature_repo.settings import FeatureSettings
 from feature_repo.store import historical_features
 from training.dataset import matured_labels
@@ -58,7 +59,7 @@ class Comparison:
 
 def compare_training_set(home: Home, service: str, sample: int, seed: int) -> Comparison:
     """Join the features of every matured label, then compare `sample` of the rows with the oracle."""
-    labelled = matured_labels(EventStore(home.events))
+    labelled = matured_labels(event_store(home))
     spine = labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
     return compare_with_oracle(home, historical_features(home, spine, service), sample, seed)
 
@@ -77,7 +78,7 @@ def compare_with_oracle(home: Home, joined: pa.Table, sample: int, seed: int) ->
     chosen = np.sort(np.random.default_rng(seed).choice(joined.num_rows, size, replace=False))
     rows = joined.take(pa.array(chosen)).combine_chunks()
     features = rows.column_names[2:]
-    oracle = _oracle(EventStore(home.events), rows.select(["SK_ID_CURR", "as_of"]), rows.schema)
+    oracle = _oracle(event_store(home), rows.select(["SK_ID_CURR", "as_of"]), rows.schema)
     mismatches = [found for name in features for found in _differences(name, rows, oracle)]
     return Comparison(rows.num_rows, len(features), tuple(mismatches))
 
@@ -114,7 +115,7 @@ def _events_of(
     """By event table, what is known of `clients`, who are all in `bucket`."""
     names = {table for view in views for table in event_tables(view)}
     wanted = pc.field("SK_ID_CURR").isin(clients.combine_chunks())
-    return {name: pq.read_table(events.path(name, bucket)).filter(wanted) for name in names}
+    return {name: events.path(name, bucket).read_table().filter(wanted) for name in names}
 
 
 def _alone(views: tuple[View, ...], tables: dict[str, pa.Table], row: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from credit.platform import Home
 from feature_repo.aggregates.spine import training_spine
 from feature_repo.feature_services import DECISION
-from feature_repo.ingest.events import EventStore
+from feature_repo.locations import event_store
 from feature_repo.store import historical_features
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Join, and answer with rows, columns and seconds as JSON."""
     logging.basicConfig(level=logging.WARNING)
     home = Home.current()
-    store = EventStore(home.events)
+    store = event_store(home)
     spine = training_spine(store)
     labels = pa.concat_tables([spine.for_bucket(bucket) for bucket in range(store.buckets)])
     started = time.perf_counter()

@@ -33,11 +33,9 @@ def feast_environment(home: Home) -> dict[str, str]:
         "CREDIT_FEAST_REGISTRY_TYPE": _registry_type(registry),
         "CREDIT_FEAST_RESULTS": str(offline_location(home, settings) / ".results"),
         "CREDIT_RAY_ADDRESS": settings.ray_address or os.environ.get("RAY_ADDRESS", ""),
-        "FEATURES_REDIS_URL": settings.redis_url,
         "FEATURES_KEY_TTL_SECONDS": str(settings.key_ttl_seconds),
     }
-    if settings.redis_password is not None:
-        names["FEATURES_REDIS_PASSWORD"] = settings.redis_password.get_secret_value()
+    names |= settings.redis_environment()
     if settings.storage_endpoint is not None:
         # What reads feature rows by itself, such as Ray Data, asks this variable.
         names["AWS_ENDPOINT_URL"] = settings.storage_endpoint

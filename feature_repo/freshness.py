@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -14,8 +13,8 @@ from credit.errors import StoreUnavailableError
 from credit.schemas.features import Frozen, ViewBatch, ViewStatus
 from feature_repo.aggregates.manifest import RunManifest, read_manifests
 from feature_repo.catalogue import View
-from feature_repo.online.keys import PROJECT, client_key
-from feature_repo.online_access import online_keys, online_reader
+from feature_repo.online.keys import PROJECT, client_key_pattern, client_of_key
+from feature_repo.online_access import online_exchange, online_reader
 from feature_repo.settings import FeatureSettings
 from feature_repo.storage import Location
 
@@ -78,23 +77,20 @@ def sampled_clients(settings: FeatureSettings, most: int) -> list[int]:
     Raises:
         StoreUnavailableError: the online store does not answer.
     """
+    found: dict[int, None] = {}  # a scan may meet a key twice
     try:
-        with closing(online_keys(settings)) as keys:
-            # A scan may meet a key twice, and keys that are no client's.
-            found = dict.fromkeys(islice(keys, 2 * most))
+        with closing(online_exchange(settings)) as store:
+            for keys in store.scan(client_key_pattern(PROJECT)):
+                clients = (client_of_key(PROJECT, key) for key in keys)
+                found |= {client_id: None for client_id in clients if client_id is not None}
+                if len(found) >= most:
+                    break
     except (redis.RedisError, OSError) as error:
         raise StoreUnavailableError(
             f"the online store does not answer: {error}; start it with `creditctl redis start`, or set "
             "FEATURES_REDIS_URL"
         ) from error
-    return [client_id for key in found if (client_id := _client_of(key)) is not None][:most]
-
-
-def _client_of(key: bytes) -> int | None:
-    """The client of a key; None for a key that only looks like one of ours."""
-    digits = key.rpartition(b":")[2]
-    client_id = int(digits) if digits.isdigit() else None
-    return client_id if client_id is not None and client_key(PROJECT, client_id) == key else None
+    return [*found][:most]
 
 
 def _freshness(view: View, manifests: Sequence[RunManifest], state: OnlineState | None) -> ViewFreshness:

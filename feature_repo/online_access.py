@@ -1,41 +1,27 @@
 """The online store as the settings name it, for commands that look into it: no feast."""
 
-from collections.abc import Generator, Sequence
-from contextlib import closing
-
-import redis
-from pydantic import SecretStr
+from collections.abc import Sequence
 
 from credit.schemas.features import ViewSpec
-from feature_repo.online.connection import RedisSettings, connection_pool
-from feature_repo.online.keys import PROJECT, client_key_pattern
+from feature_repo.online.connection import RedisSettings
+from feature_repo.online.exchange import Exchange, open_exchange
+from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
 from feature_repo.settings import FeatureSettings
 
 #: A command waits longer than a request.
 _TIMEOUT_SECONDS = 2.0
-_KEYS_PER_SCAN = 1000
 
 
 def online_reader(settings: FeatureSettings, views: Sequence[ViewSpec]) -> PackedReader:
     """A reader of these views; the caller closes it."""
-    return PackedReader(_connection(settings), PROJECT, views)
+    return PackedReader(_access(settings), PROJECT, views)
 
 
-def online_keys(settings: FeatureSettings) -> Generator[bytes]:
-    """The keys of all clients as the server's scan meets them, some perhaps twice.
-
-    Raises:
-        RedisError: the online store does not answer.
-    """
-    with closing(redis.Redis.from_pool(connection_pool(_connection(settings)))) as client:
-        yield from client.scan_iter(client_key_pattern(PROJECT), count=_KEYS_PER_SCAN)
+def online_exchange(settings: FeatureSettings) -> Exchange:
+    """For looking at keys; the caller closes it."""
+    return open_exchange(_access(settings))
 
 
-def _connection(settings: FeatureSettings) -> RedisSettings:
-    return RedisSettings(
-        url=SecretStr(settings.redis_url),
-        password=settings.redis_password,
-        connect_timeout=_TIMEOUT_SECONDS,
-        read_timeout=_TIMEOUT_SECONDS,
-    )
+def _access(settings: FeatureSettings) -> RedisSettings:
+    return settings.redis(_TIMEOUT_SECONDS, _TIMEOUT_SECONDS)

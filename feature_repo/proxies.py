@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from credit.errors import FeatureError
 from credit.features import RATIO_INPUTS, application_ratios
 from credit.metrics import auc
 from credit.schemas.features import Frozen
-from feature_repo.aggregates.build import read_manifest
+from feature_repo.aggregates.manifest import read_manifest
 from feature_repo.catalogue import Catalogue, ProtectedAttribute, View
 from feature_repo.catalogue.protection import PROTECTED_COLUMNS, PROTECTED_VIEW
+from feature_repo.storage import Location
 
 #: Rows measured on: buckets are read until there are so many. At 50,000 rows an AUC is known to some 0.005.
 ROWS = 50_000
@@ -59,12 +59,13 @@ class ProxyReport(Frozen):
     features: tuple[ProxyRow, ...]
 
 
-def measure_proxies(offline: Path, run: str, catalogue: Catalogue) -> ProxyReport:
-    """Measure every feature of a finished run, the request-time features among them.
+def measure_proxies(offline: Path | Location, run: str, catalogue: Catalogue) -> ProxyReport:
+    """Measure every feature of a finished run of the offline store, the request-time features among them.
 
     Raises:
         FeatureError: the run is not finished, lacks a view, or its views hold different rows.
     """
+    offline = Location.of(offline)
     manifest = read_manifest(offline, run)
     if manifest is None or not set(catalogue.names) <= set(manifest.features):
         raise FeatureError(f"run {run} is not built for every view: run `creditctl features build` or `backfill`")
@@ -85,12 +86,12 @@ def measure_proxies(offline: Path, run: str, catalogue: Catalogue) -> ProxyRepor
     return ProxyReport(run=run, rows=people.num_rows, shares=shares, features=tuple(rows))
 
 
-def _read(offline: Path, run: str, view: View) -> pa.Table:
+def _read(offline: Location, run: str, view: View) -> pa.Table:
     """The first buckets of a view, until ROWS are read."""
     parts: list[pa.Table] = []
-    for path in sorted((offline / view.name / run).glob("bucket-*.parquet")):
+    for file in (offline / view.name / run).files():
         if sum(part.num_rows for part in parts) < ROWS:
-            parts.append(pq.read_table(path, columns=[*_KEYS, *(feature.name for feature in view.features)]))
+            parts.append(file.read_table(columns=[*_KEYS, *(feature.name for feature in view.features)]))
     if not parts:
         raise FeatureError(f"run {run} holds nothing of {view.name}: build it again")
     return pa.concat_tables(parts)

@@ -4,11 +4,13 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from feature_repo.online.settings import RedisAccess
 
 
-class FeatureSettings(BaseSettings):
+class FeatureSettings(RedisAccess):
     """What an operator can set about building and serving features."""
 
     model_config = SettingsConfigDict(env_prefix="FEATURES_", frozen=True, extra="forbid")
@@ -20,10 +22,6 @@ class FeatureSettings(BaseSettings):
     duckdb_temp_directory: Annotated[Path, Field(description="Folder for what does not fit into the memory limit.")] = (
         Field(default_factory=lambda: Path(gettempdir()) / "creditctl-duckdb")
     )
-    redis_url: Annotated[str, Field(description="Address of the online store.")] = "redis://127.0.0.1:6379/0"
-    redis_password: Annotated[
-        SecretStr | None, Field(description="Password of the online store, if its address does not carry one.")
-    ] = None
     key_ttl_seconds: Annotated[
         int,
         Field(

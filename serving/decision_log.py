@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from credit.errors import DataError, DecisionLogFullError, StoreUnavailableError
 from credit.schemas.decision import DecisionRecord, decision_index_key, decision_stream_key
 from feature_repo.online.breaker import CircuitBreaker
-from feature_repo.online.connection import RedisSettings, connection_pool
+from feature_repo.online.connection import RedisSettings
+from feature_repo.online.exchange import open_exchange, packed_command
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ ALARM_SHARE = 0.8
 RECORD_FIELD = "record"
 
 # One atomic step: refuse at the limit, append, index. Appending an id twice keeps the first.
-_APPEND = """
+_APPEND = b"""
 local length = redis.call('XLEN', KEYS[1])
 if redis.call('EXISTS', KEYS[2]) == 1 then return length end
 if length >= tonumber(ARGV[1]) then return -1 end
@@ -65,19 +66,19 @@ class RedisDecisionLog:
     def __init__(
         self, settings: RedisSettings, project: str, limit: int, breaker: CircuitBreaker | None = None
     ) -> None:
-        self._client = redis.Redis(connection_pool=connection_pool(settings))
-        self._append_script = self._client.register_script(_APPEND)
+        self._exchange = open_exchange(settings)
         self._project = project
-        self._stream = decision_stream_key(project)
+        self._stream = decision_stream_key(project).encode()
         self._limit = limit
         self._alarm = _Alarm(limit)
         self._breaker = breaker or CircuitBreaker()
 
     def append(self, record: DecisionRecord) -> None:
         """Append `record` and its id index in one atomic call."""
-        text = record.model_dump_json()
-        keys = [self._stream, decision_index_key(self._project, record.decision_id)]
-        length = int(self._ask(lambda: self._append_script(keys, [self._limit, RECORD_FIELD, text])))
+        text = record.model_dump_json().encode()
+        keys = (b"2", self._stream, self._index_key(record.decision_id))
+        # The whole script each time: Redis knows it by its text, also right after a failover.
+        length = int(self._told(b"EVAL", _APPEND, *keys, b"%d" % self._limit, RECORD_FIELD.encode(), text))
         if length < 0:
             self._alarm.full()
             raise DecisionLogFullError(
@@ -87,24 +88,32 @@ class RedisDecisionLog:
 
     def find(self, decision_id: str) -> DecisionRecord | None:
         """The record of `decision_id`, or None when the stream does not hold it (any more)."""
-        entry_id = self._ask(lambda: self._client.get(decision_index_key(self._project, decision_id)))
+        entry_id = self._told(b"GET", self._index_key(decision_id))
         if entry_id is None:
             return None
-        entries = self._ask(lambda: self._client.xrange(self._stream, entry_id, entry_id))
+        entries = self._told(b"XRANGE", self._stream, entry_id, entry_id)
         if not entries:
             return None
+        (_, (_, stored, *_)), *_ = entries
         try:
-            return DecisionRecord.model_validate_json(entries[0][1][RECORD_FIELD.encode()])
+            return DecisionRecord.model_validate_json(stored)
         except ValidationError as error:
             raise DataError(f"decision {decision_id} is stored in a form that is not understood") from error
 
     def ping(self) -> None:
         """Raise StoreUnavailableError unless the log answers."""
-        self._ask(self._client.ping)
+        self._told(b"PING")
 
     def close(self) -> None:
         """Release connections."""
-        self._client.connection_pool.disconnect()
+        self._exchange.close()
+
+    def _index_key(self, decision_id: str) -> bytes:
+        return decision_index_key(self._project, decision_id).encode()
+
+    def _told(self, *words: bytes) -> Any:
+        # Stream and indexes lie in one slot, so that any of them says which server to ask.
+        return self._ask(lambda: self._exchange.ask([packed_command(*words)], [self._stream])[0])
 
     def _ask(self, call: Callable[[], Any]) -> Any:
         if not self._breaker.allows():

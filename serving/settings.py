@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from credit.bundle.keys import PUBLIC_KEY_FILE
 from credit.errors import SettingsError
 from credit.platform import Home
+from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
+from feature_repo.online.settings import RedisAccess
 
 PREFIX = "SERVING_"
 
 
-class ServingSettings(BaseSettings):
+class ServingSettings(RedisAccess):
     """Everything an operator can set; each field says what it does."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -40,11 +42,11 @@ class ServingSettings(BaseSettings):
     )
     max_body_bytes: int = Field(16_384, ge=64, description="Largest request body; a larger one is answered with 413.")
 
-    redis_url: SecretStr = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="Online feature store: redis:// or rediss:// address."
-    )
     decision_redis_url: SecretStr | None = Field(
         None, description="Decision log: address of its Redis; the online store's when unset."
+    )
+    decision_redis_password: SecretStr | None = Field(
+        None, description="Decision log: password of that address, if it does not carry one."
     )
     feature_project: str = Field(PROJECT, min_length=1, description="Feast project whose feature rows are read.")
     connect_timeout_seconds: float = Field(0.08, gt=0, description="Longest wait for a new connection to Redis.")
@@ -74,9 +76,17 @@ class ServingSettings(BaseSettings):
     )
 
     @property
-    def decision_log_url(self) -> SecretStr:
+    def feature_store(self) -> RedisSettings:
+        """Where features are read."""
+        return self.redis(self.connect_timeout_seconds, self.read_timeout_seconds)
+
+    @property
+    def decision_log(self) -> RedisSettings:
         """Where decisions are appended."""
-        return self.decision_redis_url or self.redis_url
+        if self.decision_redis_url is None:
+            return self.feature_store
+        own = {"url": self.decision_redis_url, "password": self.decision_redis_password}
+        return self.feature_store.model_copy(update=own)
 
     @model_validator(mode="after")
     def _open_only_locally(self) -> "ServingSettings":

@@ -1,10 +1,7 @@
 """The Redis side of a replica, wired from settings: feature reader and decision log."""
 
-from pydantic import SecretStr
-
 from credit.schemas.features import ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
-from feature_repo.online.connection import RedisSettings
 from feature_repo.online.reader import PackedReader
 from serving.decision_log import RedisDecisionLog
 from serving.settings import ServingSettings
@@ -18,7 +15,7 @@ def feature_reader(
     Raises:
         SettingsError: the store's address is malformed.
     """
-    return PackedReader(_redis(settings, settings.redis_url), settings.feature_project, views, breaker=breaker)
+    return PackedReader(settings.feature_store, settings.feature_project, views, breaker=breaker)
 
 
 def decision_log(settings: ServingSettings) -> RedisDecisionLog:
@@ -27,12 +24,4 @@ def decision_log(settings: ServingSettings) -> RedisDecisionLog:
     Raises:
         SettingsError: its address is malformed.
     """
-    return RedisDecisionLog(
-        _redis(settings, settings.decision_log_url), settings.feature_project, settings.decision_stream_limit
-    )
-
-
-def _redis(settings: ServingSettings, url: SecretStr) -> RedisSettings:
-    return RedisSettings(
-        url=url, connect_timeout=settings.connect_timeout_seconds, read_timeout=settings.read_timeout_seconds
-    )
+    return RedisDecisionLog(settings.decision_log, settings.feature_project, settings.decision_stream_limit)

@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,46 +17,77 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 
-class RedisProcess:
-    """One `redis-server` with an append-only file below `folder`; survives `kill` followed by `start`."""
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files: an authority, and a certificate that it signed for 127.0.0.1, with its key."""
 
-    def __init__(self, folder: Path, password: str | None = None, port: int | None = None) -> None:
+    ca: Path
+    cert: Path
+    key: Path
+
+
+class RedisProcess:
+    """One `redis-server` with an append-only file below `folder`; survives `kill` followed by `start`.
+
+    `tls` makes it speak TLS only, with clients that show a certificate; `options` are further lines of its
+    configuration; `mode` is an argument such as `--sentinel`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        password: str | None = None,
+        port: int | None = None,
+        tls: TlsFiles | None = None,
+        options: Mapping[str, object] | None = None,
+        mode: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
         self.password = password
         self.port = free_port() if port is None else port
+        self.tls = tls
+        self._options = dict(options or {})
+        self._mode = mode
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Address with the password, if any."""
         user = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"redis://{user}127.0.0.1:{self.port}/0"
+        return f"redis{'s' if self.tls else ''}://{user}127.0.0.1:{self.port}/0"
 
     def client(self) -> redis.Redis:
         """A client for looking inside, without retries; the caller closes it."""
-        return redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0))
+        options: dict[str, object] = {"retry": Retry(NoBackoff(), 0)}
+        if self.tls:
+            files = {"ssl_ca_certs": self.tls.ca, "ssl_certfile": self.tls.cert, "ssl_keyfile": self.tls.key}
+            options |= {name: str(file) for name, file in files.items()} | {"ssl_check_hostname": False}
+        return redis.Redis.from_url(self.url, **options)
 
     def start(self) -> None:
         """Start and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         binary = shutil.which("redis-server")
         assert binary, "redis-server is not on PATH"
-        options = {
-            "port": self.port,
-            "bind": "127.0.0.1",
-            "dir": self.folder,
-            "appendonly": "yes",
-            "appendfsync": "always",
-            "save": "",
-            "maxmemory-policy": "noeviction",
-        }
-        if self.password:
-            options["requirepass"] = self.password
-        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        config = self.folder / "redis.conf"
+        if not config.exists():  # sentinels and cluster nodes keep what they learn in files of their own
+            config.write_text("".join(f"{name} {value}\n" for name, value in self._configuration()))
         log = (self.folder / "redis.log").open("ab")
         with log:
-            self._process = subprocess.Popen([binary, *arguments], stdout=log, stderr=log)
+            self._process = subprocess.Popen([binary, str(config), *self._mode], stdout=log, stderr=log)
         self._wait()
+
+    def _configuration(self) -> Iterator[tuple[str, object]]:
+        yield from {"port": 0 if self.tls else self.port, "bind": "127.0.0.1", "dir": self.folder}.items()
+        if self.tls:
+            yield from {"tls-port": self.port, "tls-ca-cert-file": self.tls.ca}.items()
+            yield from {"tls-cert-file": self.tls.cert, "tls-key-file": self.tls.key}.items()
+        if "--sentinel" not in self._mode:
+            yield from {"appendonly": "yes", "appendfsync": "always", "save": '""'}.items()
+            yield "maxmemory-policy", "noeviction"
+        if self.password:
+            yield "requirepass", f'"{self.password}"'
+        yield from self._options.items()
 
     def kill(self) -> None:
         """`kill -9`."""

@@ -14,6 +14,7 @@ from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.catalogue.reference import reference_page
 from feature_repo.catalogue.statistics import load_statistics
+from feature_repo.cli.erase import erase
 from feature_repo.cli.everyday import add_everyday_commands
 from feature_repo.cli.feast_commands import apply, materialize
 from feature_repo.cli.proxies import proxies
@@ -25,6 +26,7 @@ app = typer.Typer(help="Build, apply, materialise, push and look up features.", 
 app.command("apply")(apply)
 app.command("materialize")(materialize)
 app.command("prune")(prune)
+app.command("erase")(erase)
 app.command("proxies")(proxies)
 add_everyday_commands(app)
 

@@ -26,10 +26,11 @@ def proxies(
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
     """Measure how well each feature alone tells gender, pension age, a partner or children; exit 2 beyond the limit."""
+    from feature_repo.locations import offline_location
     from feature_repo.proxies import measure_proxies  # loads numpy and pyarrow
 
     folder = Home(home.absolute()) if home else Home.current()
-    report = measure_proxies(folder.offline, run, load_catalogue())
+    report = measure_proxies(offline_location(folder), run, load_catalogue())
     typer.echo(report.model_dump_json() if as_json else _text(report, limit))
     refused = [f"{row.feature} ({', '.join(row.beyond(limit))})" for row in report.features if row.beyond(limit)]
     if refused:

@@ -81,12 +81,10 @@ def decode_row(layout: Layout, client_id: int, raw: bytes) -> StoredRow | None:
     """Read one row with full types; None when it was written for another schema of the view.
 
     Raises:
-        CodecError: the bytes are truncated or altered.
+        CodecError: the bytes are truncated or altered; names client and view.
     """
     spec = layout.spec
-    if crc32(raw, client_id & _SEED_MASK) != RESIDUE or len(raw) < HEADER.size:
-        raise _broken(layout, client_id, raw)
-    if not raw.startswith(layout.identity):
+    if not _checked(layout, client_id, raw):
         return None
     row = np.frombuffer(raw, dtype=layout.dtype, count=1)
     is_null = _nulls(layout, row)
@@ -107,18 +105,13 @@ def decode_batch(layout: Layout, client_ids: Sequence[int], raws: Sequence[bytes
     Raises:
         CodecError: bytes are truncated or altered; names client and view.
     """
-    identity = layout.identity
     status = [ViewStatus.NOT_FOUND] * len(raws)
     found: list[int] = []
     for index, (client_id, raw) in enumerate(zip(client_ids, raws, strict=True)):
         if raw is None:
             continue
-        if crc32(raw, client_id & _SEED_MASK) != RESIDUE:
-            raise _broken(layout, client_id, raw)
-        if raw.startswith(identity):
+        if _checked(layout, client_id, raw):
             found.append(index)
-        elif len(raw) < HEADER.size:
-            raise _broken(layout, client_id, raw)
         else:
             status[index] = ViewStatus.SCHEMA_MISMATCH
     present = [raws[index] for index in found] if len(found) != len(raws) else raws
@@ -197,10 +190,40 @@ def _spread(values: NDArray[Any], found: list[int], size: int, absent: float) ->
     return spread
 
 
-def _broken(layout: Layout, client_id: int, raw: bytes) -> CodecError:
+def _checked(layout: Layout, client_id: int, raw: bytes) -> bool:
+    """Whether an intact row is of this schema.
+
+    Raises:
+        CodecError: it is not intact.
+    """
+    if crc32(raw, client_id & _SEED_MASK) != RESIDUE or len(raw) < HEADER.size + CRC_BYTES:
+        raise _broken(layout, client_id, raw, "the checksum does not fit")
+    if not raw.startswith(layout.identity):
+        return False
+    cause = _misshapen(layout, raw)
+    if cause:
+        raise _broken(layout, client_id, raw, cause)
+    return True
+
+
+def _misshapen(layout: Layout, raw: bytes) -> str | None:
+    """What no writer makes of this schema, though its checksum fits."""
+    tail, strings = raw[layout.width : -CRC_BYTES], len(layout.spec.strings)
+    if len(raw) - len(tail) != layout.width + CRC_BYTES or (tail and not strings):
+        return f"the view has {layout.width} bytes before strings and checksum"
+    if strings and tail.count(SEPARATOR) != strings - 1:
+        return f"the view has {strings} strings"
+    try:
+        tail.decode()
+    except UnicodeDecodeError:
+        return "a string is no UTF-8"
+    return None
+
+
+def _broken(layout: Layout, client_id: int, raw: bytes, cause: str) -> CodecError:
     return CodecError(
-        f"client {client_id}, view {layout.spec.name}: the stored row is truncated or altered "
-        f"({len(raw)} bytes, checksum does not fit); delete the key and materialise the view again"
+        f"client {client_id}, view {layout.spec.name}: the stored row is truncated or altered ({len(raw)} bytes, "
+        f"{cause}); erase the client (creditctl features erase {client_id}) and materialise the view again"
     )
 
 

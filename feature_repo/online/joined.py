@@ -6,7 +6,7 @@ schema asked for; otherwise there is no answer and the caller turns to `codec`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any, Final
 from zlib import crc32
 
@@ -44,6 +44,7 @@ class JoinedLayout:
     def __init__(self, layouts: Sequence[Layout]) -> None:
         self._layouts = tuple(layouts)
         self._widths = tuple(layout.width for layout in layouts)
+        self._sealed = sum(self._widths) + CRC_BYTES * len(self._widths)
         self._starts = [0, *accumulate(self._widths)][:-1]
         self._identities = np.frombuffer(b"".join([layout.identity for layout in layouts]), "<u4")
         self._ttl_us = np.array([layout.spec.ttl_seconds * 1_000_000 for layout in layouts], dtype=np.int64)
@@ -151,15 +152,19 @@ class JoinedLayout:
         return numeric
 
     def _texts(self, rows: Raws, nulls: NDArray[np.bool_] | None) -> list[tuple[str | None, ...]] | None:
-        """Per client the strings of all views; None when a row does not hold as many as its view has."""
+        """Per client the strings of all views; None when a row is longer or shorter than its view and they make it."""
+        beyond = sum(map(len, chain.from_iterable(rows))) - self._sealed * len(rows)
         if not self._text_views:
-            return [()] * len(rows)
+            return None if beyond else [()] * len(rows)
         widths = self._widths
         tails = [answer[view][widths[view] : -CRC_BYTES] for answer in rows for view in self._text_views]
         if [tail.count(SEPARATOR) for tail in tails] != self._separators * len(rows):
             return None
+        joined = SEPARATOR.join(tails)
+        if len(joined) - len(tails) + 1 != beyond:
+            return None
         try:
-            values: list[str | None] = [*SEPARATOR.join(tails).decode().split(_TEXT_SEPARATOR)]
+            values: list[str | None] = [*joined.decode().split(_TEXT_SEPARATOR)]
         except UnicodeDecodeError:
             return None
         if nulls is not None:

@@ -17,9 +17,11 @@ def client_key_pattern(project: str) -> bytes:
     return b"features:%b:*" % project.encode()
 
 
-def client_of_key(key: bytes) -> int:
-    """The client of a hash that `client_key` named."""
-    return int(key.rpartition(b":")[2])
+def client_of_key(project: str, key: bytes) -> int | None:
+    """The client of a hash that `client_key` named; None for a key that only looks like one."""
+    digits = key.rpartition(b":")[2]
+    client_id = int(digits) if digits.isdigit() else None
+    return client_id if client_id is not None and client_key(project, client_id) == key else None
 
 
 def view_field(view: str, identity: bytes) -> bytes:

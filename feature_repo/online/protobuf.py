@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -16,6 +16,9 @@ from feature_repo.online.specs import JOIN_KEY, PROTO_FIELDS
 
 #: Entity key, values, event timestamp, created timestamp: what Feast hands to an online store.
 ProtoRow = tuple[EntityKey, dict[str, ValueProto], datetime, datetime | None]
+
+#: How Feast writes a time that is not there (pandas' NaT) into an integer.
+_NO_TIME: Final = -(2**63)
 
 
 def client_id_of(key: EntityKey) -> int:
@@ -85,4 +88,5 @@ def _value(spec: ViewSpec, column: ViewColumn, values: dict[str, ValueProto]) ->
         return None
     if held != PROTO_FIELDS[column.type]:
         raise FeatureError(f"view {spec.name}, {column.name}: got {held}, the view says {column.type}")
-    return getattr(values[column.name], held)
+    value = getattr(values[column.name], held)
+    return None if column.type == "unix_timestamp" and value == _NO_TIME else value

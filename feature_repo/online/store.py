@@ -7,10 +7,10 @@ Feast loads it by dotted name from feature_store.yaml (its documented extension 
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import redis
 from feast import Entity, FeatureView, OnDemandFeatureView, RepoConfig
 from feast.base_feature_view import BaseFeatureView
 from feast.infra.online_stores.online_store import OnlineStore
@@ -18,11 +18,12 @@ from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import SecretStr, field_validator
+from pydantic import SecretStr, ValidationInfo, field_validator
 
 from feature_repo.online.arrow import rows_of_table
 from feature_repo.online.codec import decode_row
-from feature_repo.online.connection import RedisSettings, connection_pool, given
+from feature_repo.online.connection import RedisSettings, given
+from feature_repo.online.exchange import open_exchange
 from feature_repo.online.layout import Layout, layout_of
 from feature_repo.online.protobuf import ProtoRow, client_id_of, protobuf_of_row, rows_of_protobuf, to_us
 from feature_repo.online.reader import system_now_us
@@ -37,8 +38,13 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
 
     Attributes:
         type: dotted name of the store.
-        url: redis:// or rediss:// address.
-        password: when it is not part of the address; an unset ${NAME} counts as none.
+        url: address of Redis, see `feature_repo.online.address`.
+        password: when it is not part of the address. Here and below an unset ${NAME} counts as not given.
+        sentinel_password: of the sentinels themselves.
+        ca_file: PEM certificates that sign the server's one; the system's when not given.
+        cert_file: PEM certificate that we show.
+        key_file: PEM private key of that certificate.
+        check_hostname: whether the server's certificate must name the host of the address.
         key_ttl_seconds: Redis drops a client not written for so long; 0 keeps all.
         connect_timeout: seconds to open a connection.
         read_timeout: seconds to wait for each answer; writes take longer than serving's reads.
@@ -49,6 +55,11 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
     )
     url: str
     password: SecretStr | None = None
+    sentinel_password: SecretStr | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    check_hostname: bool = True
     key_ttl_seconds: int = 0
     connect_timeout: float = 2.0
     read_timeout: float = 30.0
@@ -60,18 +71,33 @@ class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):
             raise ValueError(f"the address of Redis is not set: export {url.strip('${}') or 'it'}=redis://host:port/0")
         return url
 
-    @field_validator("key_ttl_seconds", mode="before")
+    @field_validator(
+        "password",
+        "sentinel_password",
+        "ca_file",
+        "cert_file",
+        "key_file",
+        "check_hostname",
+        "key_ttl_seconds",
+        mode="before",
+    )
     @classmethod
-    def _unset_is_zero(cls, seconds: Any) -> Any:
-        return given(seconds) or 0 if isinstance(seconds, str) else seconds
+    def _unset_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str) or given(value) is not None:
+            return value
+        return cls.model_fields[str(info.field_name)].default
 
     @property
     def redis(self) -> RedisSettings:
         """Address and timeouts for a connection."""
-        password = given(self.password.get_secret_value()) if self.password else None
         return RedisSettings(
             url=SecretStr(self.url),
-            password=SecretStr(password) if password else None,
+            password=self.password,
+            sentinel_password=self.sentinel_password,
+            ca_file=self.ca_file,
+            cert_file=self.cert_file,
+            key_file=self.key_file,
+            check_hostname=self.check_hostname,
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
         )
@@ -175,6 +201,10 @@ class PackedRedisOnlineStore(OnlineStore):
         current = [self._layout(table) for table in tables]
         return self._connected(config).prune(current, to_us(built_before))
 
+    def erase(self, config: RepoConfig, client_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Remove clients with all their rows; answers with the views that each had rows in."""
+        return self._connected(config).erase(client_ids)
+
     def teardown(
         self,
         config: RepoConfig,
@@ -195,6 +225,6 @@ class PackedRedisOnlineStore(OnlineStore):
     def _connected(self, config: RepoConfig) -> PackedWriter:
         if self._writer is None:
             settings: PackedRedisOnlineStoreConfig = config.online_store
-            client = redis.Redis.from_pool(connection_pool(settings.redis))
-            self._writer = PackedWriter(client, config.project, settings.key_ttl_seconds)
+            exchange = open_exchange(settings.redis)
+            self._writer = PackedWriter(exchange, config.project, settings.key_ttl_seconds)
         return self._writer

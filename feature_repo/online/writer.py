@@ -1,24 +1,24 @@
 """Writes packed rows to Redis so that of two rows of one client and view the newer stays, whoever writes last."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Final
 
 import redis
 
 from credit.errors import StoreUnavailableError
 from feature_repo.online.codec import Rows, built_of, encode_rows
+from feature_repo.online.exchange import Exchange, packed_command
 from feature_repo.online.keys import client_key, client_key_pattern, view_of_field
 from feature_repo.online.layout import Layout
 
 #: Clients written by one script call: bounds how long Redis serves nobody else (about a millisecond).
 _CLIENTS_PER_CALL: Final = 500
-_KEYS_PER_SCAN: Final = 1000
+_SILENT: Final = "the online store does not answer"
 
 # Offsets follow `feature_repo.online.layout`: identity in bytes 1-12 (Lua counts from 1), then at 17 as_of and built.
 # A field holds rows of one schema; what else lies there is no row and gives way.
 # Lua numbers are doubles: microseconds since 1970 are exact until the year 2255.
-_WRITE_NEWER: Final = """
+_WRITE_NEWER: Final = b"""
 local function stays(old, new)
   if not old or #old < 36 or string.sub(old, 1, 12) ~= string.sub(new, 1, 12) then return false end
   local old_as_of, old_built = struct.unpack('<i8i8', old, 17)
@@ -43,16 +43,16 @@ class PackedWriter:
     """Writes and removes the rows of one project.
 
     Args:
-        client: a connection that fails rather than waits for ever.
+        exchange: with servers that fail rather than let wait for ever.
         project: Feast project.
         key_ttl_seconds: Redis drops a client not written for so long; 0 keeps all. Garbage collection, not freshness.
     """
 
-    def __init__(self, client: redis.Redis, project: str, key_ttl_seconds: int = 0) -> None:
-        self._client = client
+    def __init__(self, exchange: Exchange, project: str, key_ttl_seconds: int = 0) -> None:
+        self._exchange = exchange
         self._project = project
-        self._key_ttl_seconds = key_ttl_seconds
-        self._script = client.register_script(_WRITE_NEWER)
+        self._head = (b"EVAL", _WRITE_NEWER)
+        self._key_ttl = b"%d" % key_ttl_seconds
 
     def write(self, layout: Layout, rows: Rows) -> int:
         """Write rows; of rows of equal as_of the newest build stays, an older as_of never replaces a newer one.
@@ -66,13 +66,12 @@ class PackedWriter:
         """
         packed = encode_rows(layout, rows)
         keys = [client_key(self._project, client_id) for client_id in rows.client_ids.tolist()]
-        try:
-            return sum(
-                int(self._script(keys=keys[part], args=[layout.field, self._key_ttl_seconds, *packed[part]]))
-                for part in _parts(len(keys))
-            )
-        except redis.RedisError as error:
-            raise StoreUnavailableError(f"view {layout.spec.name}: Redis did not take the rows: {error}") from error
+        written = 0
+        for groups in _calls(self._exchange.together(keys)):
+            commands = [self._write_command(layout, keys, packed, group) for group in groups]
+            firsts = [keys[group[0]] for group in groups]
+            written += sum(self._ask(commands, firsts, f"view {layout.spec.name}: Redis did not take the rows"))
+        return written
 
     def read(self, layout: Layout, client_ids: Sequence[int]) -> list[bytes | None]:
         """The stored row of each client, in order.
@@ -80,12 +79,28 @@ class PackedWriter:
         Raises:
             StoreUnavailableError: Redis did not answer.
         """
-        return self._piped([("HGET", client_key(self._project, client_id), layout.field) for client_id in client_ids])
+        keys = [client_key(self._project, client_id) for client_id in client_ids]
+        return self._ask([packed_command(b"HGET", key, layout.field) for key in keys], keys)
+
+    def erase(self, client_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Remove clients with all their rows, of every view and schema.
+
+        Returns:
+            The views that each client had rows in; a client without any is left out.
+
+        Raises:
+            StoreUnavailableError: Redis did not answer; some clients may be removed.
+        """
+        keys = [client_key(self._project, client_id) for client_id in client_ids]
+        names = self._ask([packed_command(b"HKEYS", key) for key in keys], keys)
+        self._ask([packed_command(b"UNLINK", key) for key in keys], keys)
+        views = [tuple(dict.fromkeys(view_of_field(name) for name in sorted(fields))) for fields in names]
+        return {client_id: had for client_id, had in zip(client_ids, views, strict=True) if had}
 
     def remove_views(self, views: Sequence[str]) -> None:
         """Remove the rows of some views, of every schema, from every client."""
         for keys in self._key_parts():
-            found = self._asked("HKEYS", keys)
+            found = self._names(keys)
             self._drop({key: [one for one in names if view_of_field(one) in views] for key, names in found.items()})
 
     def prune(self, current: Sequence[Layout], built_before_us: int) -> int:
@@ -99,12 +114,13 @@ class PackedWriter:
         """
         kept, removed = {layout.field for layout in current}, 0
         for keys in self._key_parts():
-            found = self._asked("HKEYS", keys)
+            found = self._names(keys)
             old = [(key, name) for key, names in found.items() for name in names if name not in kept]
-            built = [built_of(raw) for raw in self._piped([("HGET", key, name) for key, name in old])]
+            rows = self._ask([packed_command(b"HGET", key, name) for key, name in old], [key for key, _ in old])
             gone: dict[bytes, list[bytes]] = {}
-            for (key, name), moment in zip(old, built, strict=True):
-                if moment is None or moment < built_before_us:
+            for (key, name), raw in zip(old, rows, strict=True):
+                built = built_of(raw)
+                if built is None or built < built_before_us:
                     gone.setdefault(key, []).append(name)
             removed += self._drop(gone)
         return removed
@@ -112,33 +128,45 @@ class PackedWriter:
     def remove_all(self) -> None:
         """Remove every client of the project."""
         for keys in self._key_parts():
-            self._piped([("UNLINK", key) for key in keys])
+            self._ask([packed_command(b"UNLINK", key) for key in keys], keys)
+
+    def _write_command(self, layout: Layout, keys: list[bytes], packed: list[bytes], group: Sequence[int]) -> bytes:
+        named, rows = [keys[at] for at in group], [packed[at] for at in group]
+        # The whole script each time: Redis knows it by its text, also right after a failover.
+        return packed_command(*self._head, b"%d" % len(group), *named, layout.field, self._key_ttl, *rows)
 
     def _drop(self, names: Mapping[bytes, Sequence[bytes]]) -> int:
-        return sum(self._piped([("HDEL", key, *fields) for key, fields in names.items() if fields]))
+        gone = {key: fields for key, fields in names.items() if fields}
+        return sum(self._ask([packed_command(b"HDEL", key, *fields) for key, fields in gone.items()], [*gone]))
 
-    def _asked(self, command: str, keys: Sequence[bytes]) -> dict[bytes, Any]:
-        return dict(zip(keys, self._piped([(command, key) for key in keys]), strict=True))
+    def _names(self, keys: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        return dict(zip(keys, self._ask([packed_command(b"HKEYS", key) for key in keys], keys), strict=True))
 
-    def _piped(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+    def _ask(self, commands: Sequence[bytes], keys: Sequence[bytes], failed: str = _SILENT) -> list[Any]:
         try:
-            return list(pipe.execute())
-        except redis.RedisError as error:
-            raise StoreUnavailableError(f"Redis does not answer: {error}") from error
+            return self._exchange.ask(commands, keys)
+        except (redis.RedisError, OSError) as error:
+            raise StoreUnavailableError(f"{failed}: {error}") from error
 
     def _key_parts(self) -> Iterator[list[bytes]]:
         """The keys of all clients, some at a time."""
-        scan = self._client.scan_iter(client_key_pattern(self._project), count=_KEYS_PER_SCAN)
         try:
-            while keys := list(islice(scan, _KEYS_PER_SCAN)):
-                yield keys
-        except redis.RedisError as error:
-            raise StoreUnavailableError(f"Redis does not answer: {error}") from error
+            yield from self._exchange.scan(client_key_pattern(self._project))
+        except (redis.RedisError, OSError) as error:
+            raise StoreUnavailableError(f"{_SILENT}: {error}") from error
 
 
-def _parts(size: int) -> Iterator[slice]:
-    for start in range(0, size, _CLIENTS_PER_CALL):
-        yield slice(start, start + _CLIENTS_PER_CALL)
+def _calls(groups: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    """The groups, cut to the size of a script call; as many in one list as make up that size together."""
+    call: list[Sequence[int]] = []
+    size = 0
+    for group in groups:
+        for start in range(0, len(group), _CLIENTS_PER_CALL):
+            part = group[start : start + _CLIENTS_PER_CALL]
+            if call and size + len(part) > _CLIENTS_PER_CALL:
+                yield call
+                call, size = [], 0
+            call.append(part)
+            size += len(part)
+    if call:
+        yield call

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from packed_rows import AS_OF, BUILT, CLIENT, pack, put, rows_of, spec_of_types
 from redis_servers import RedisProcess, free_port, redis_server
+from redis_topologies import wait_for
 
 from credit.errors import CodecError, StoreUnavailableError
 from credit.schemas.features import FeatureReader, ViewStatus
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
+from feature_repo.online.exchange import open_exchange
 from feature_repo.online.keys import client_key
 from feature_repo.online.layout import layout_of
 from feature_repo.online.reader import PackedReader
@@ -75,6 +77,17 @@ def test_altered_bytes_name_client_and_view(clean: RedisProcess) -> None:
         put(client, PROJECT, CLIENT, {"first": raw[:-1]})
     with pytest.raises(CodecError, match=f"client {CLIENT}, view first"):
         reader_of(clean).read([CLIENT])
+
+
+def test_a_key_that_is_no_hash_fails_its_own_reads_only(clean: RedisProcess, writer: PackedWriter) -> None:
+    writer.write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
+    with clean.client() as client:
+        client.set(client_key(PROJECT, 5).decode(), "foreign")
+    reader = reader_of(clean, CircuitBreaker(failures=1, retry_after=3600))
+    for asked in ([5], [CLIENT, 5], [5, CLIENT]):
+        with pytest.raises(StoreUnavailableError, match="refuses: WRONGTYPE"):
+            reader.read(asked)
+        assert reader.read([CLIENT])["second"].numeric[0, 0] == 1
 
 
 def test_importing_the_reader_imports_no_framework() -> None:
@@ -148,10 +161,13 @@ def test_threads_share_a_reader(clean: RedisProcess) -> None:
     assert not wrong
 
 
+def writer_of(server: RedisProcess, project: str = PROJECT, key_ttl_seconds: int = 0) -> PackedWriter:
+    return PackedWriter(open_exchange(RedisSettings(url=server.url)), project, key_ttl_seconds)
+
+
 @pytest.fixture
-def writer(clean: RedisProcess) -> Iterator[PackedWriter]:
-    with clean.client() as client:
-        yield PackedWriter(client, PROJECT)
+def writer(clean: RedisProcess) -> PackedWriter:
+    return writer_of(clean)
 
 
 def value_of(server: RedisProcess) -> float:
@@ -256,8 +272,23 @@ def test_a_key_expires_only_when_asked_to(clean: RedisProcess, writer: PackedWri
     with clean.client() as client:
         writer.write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
         assert client.ttl(key) == -1
-        PackedWriter(client, PROJECT, key_ttl_seconds=3600).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
+        writer_of(clean, key_ttl_seconds=3600).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
         assert 0 < client.ttl(key) <= 3600
+
+
+def test_the_key_ttl_says_nothing_about_freshness(clean: RedisProcess) -> None:
+    key, layout = client_key(PROJECT, CLIENT).decode(), layout_of(SECOND)
+    keeping = writer_of(clean, key_ttl_seconds=3600)
+    keeping.write(layout, rows_of(SECOND, [(1,)], built=BUILT - DAY_US))
+    assert reader_of(clean).read([CLIENT])["second"].status == (ViewStatus.STALE,)
+    with clean.client() as client:
+        client.expire(key, 10)
+        keeping.write(layout, rows_of(SECOND, [(2,)], as_of=AS_OF - 1))  # not taken, and yet the client is in use
+        assert client.ttl(key) > 10
+        keeping.write(layout, rows_of(SECOND, [(3,)], built=BUILT))
+        client.pexpire(key, 1)
+        wait_for(lambda: not client.exists(key))
+    assert reader_of(clean).read([CLIENT])["second"].status == (ViewStatus.NOT_FOUND,)
 
 
 def test_views_and_projects_are_removed_alone(clean: RedisProcess, writer: PackedWriter) -> None:
@@ -265,7 +296,7 @@ def test_views_and_projects_are_removed_alone(clean: RedisProcess, writer: Packe
     with clean.client() as client:
         for spec, row in ((FIRST, (1.0, 2, "a")), (SECOND, (3,))):
             writer.write(layout_of(spec), rows_of(spec, [row] * len(clients), clients))
-        other = PackedWriter(client, "test2")
+        other = writer_of(clean, "test2")
         other.write(layout_of(SECOND), rows_of(SECOND, [(4,)]))
         writer.remove_views(["first"])
         assert client.dbsize() == len(clients) + 1
@@ -276,11 +307,23 @@ def test_views_and_projects_are_removed_alone(clean: RedisProcess, writer: Packe
         assert client.keys() == [client_key("test2", CLIENT)]
 
 
+def test_an_erased_client_is_gone_from_every_view_and_schema(clean: RedisProcess, writer: PackedWriter) -> None:
+    old = spec_of_types(["float64"], name="second")
+    for spec, row in ((FIRST, (1.0, 2, "a")), (SECOND, (3,)), (old, (4.0,))):
+        writer.write(layout_of(spec), rows_of(spec, [row] * 3, [1, 2, 3]))
+    other = writer_of(clean, "test2")
+    other.write(layout_of(SECOND), rows_of(SECOND, [(4,)], [1]))
+    assert writer.erase([1, 9, 3, 1]) == {1: ("first", "second"), 3: ("first", "second")}
+    assert writer.erase([1, 3]) == {}
+    with clean.client() as client:
+        assert set(client.keys()) == {client_key(PROJECT, 2), client_key("test2", 1)}
+
+
 def test_a_full_store_refuses_to_write_aloud(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server, server.client() as client:
         client.config_set("maxmemory", 1)
         with pytest.raises(StoreUnavailableError, match="view second: Redis did not take the rows"):
-            PackedWriter(client, PROJECT).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
+            writer_of(server).write(layout_of(SECOND), rows_of(SECOND, [(1,)]))
 
 
 def _comes_back(reader: PackedReader) -> bool:

@@ -22,6 +22,7 @@ from credit.platform import Home
 from credit.schemas.features import FeatureContract
 from credit.schemas.overrides import OVERRIDABLE, Overrides, override_field
 from feature_repo.ingest.events import EventStore
+from feature_repo.locations import event_store
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
@@ -60,7 +61,7 @@ class Portfolio:
 
     def training(self) -> pa.Table:
         """The spine of the matured labels."""
-        labelled = matured_labels(EventStore(self.home.events))
+        labelled = matured_labels(event_store(self.home))
         return labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
 
     def history(self, spine: pa.Table, service: str = SERVICE) -> pa.Table:
@@ -79,7 +80,7 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
         patch.setenv("FEATURES_DUCKDB_THREADS", "1")
         assert run(["data", "generate", "--clients", str(CLIENTS)]) == 0
         assert run(["data", "ingest", "--source", str(home.raw), "--buckets", "2"]) == 0
-        portfolio = Portfolio(home, server, _moments(EventStore(home.events)))
+        portfolio = Portfolio(home, server, _moments(event_store(home)))
         pq.write_table(portfolio.moments, folder / "moments.parquet")
         for spine in ("training", str(folder / "moments.parquet")):
             assert run(["features", "backfill", "--spine", spine]) == 0

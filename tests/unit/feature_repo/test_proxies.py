@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from credit.errors import FeatureError, GateRefusedError
 from credit.files import write_text
-from feature_repo.aggregates.build import RunManifest
+from feature_repo.aggregates.manifest import RunManifest
 from feature_repo.catalogue import load_catalogue
 from feature_repo.cli.features import app
 from feature_repo.proxies import measure_proxies
@@ -34,7 +34,9 @@ def offline(tmp_path):
         rows = random_rows(view, CLIENTS, seed=4)
         plant(folder, view.name, PEOPLE if view.name == "demographics" else {}, rows)
     counts = {view.name: len(view.features) for view in load_catalogue().views}
-    manifest = RunManifest(run="training", inputs="", created_ts=BUILT, rows=CLIENTS, features=counts, seconds={})
+    manifest = RunManifest(
+        run="training", inputs="", created_ts=BUILT, buckets=2, rows=CLIENTS, features=counts, seconds={}
+    )
     write_text(folder / ".runs" / "training.json", manifest.model_dump_json())
     return folder
 

@@ -28,8 +28,16 @@ def test_settings_come_from_the_environment_and_arguments_win(monkeypatch):
 def test_the_decision_log_is_in_the_online_store_unless_told_otherwise():
     shared = ServingSettings.load(redis_url="redis://one:1/0")
     apart = ServingSettings.load(redis_url="redis://one:1/0", decision_redis_url="redis://two:2/0")
-    assert shared.decision_log_url.get_secret_value() == "redis://one:1/0"
-    assert apart.decision_log_url.get_secret_value() == "redis://two:2/0"
+    assert shared.decision_log == shared.feature_store
+    assert apart.decision_log.url.get_secret_value() == "redis://two:2/0"
+
+
+def test_a_decision_log_of_its_own_has_its_own_password(monkeypatch):
+    given = {"redis_url": "redis://one:1/0", "redis_password": "first", "decision_redis_url": "redis://two:2/0"}
+    assert ServingSettings.load(**given).decision_log.password is None
+    own = ServingSettings.load(**given, decision_redis_password="second")
+    assert own.decision_log.password.get_secret_value() == "second"
+    assert own.feature_store.password.get_secret_value() == "first"
 
 
 def test_the_feast_project_is_the_feature_repos_own():

@@ -1,7 +1,9 @@
 """Packed rows: what goes in comes out, and what was altered does not."""
 
 import math
+from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from packed_rows import AS_OF, BUILT, CLIENT, pack, spec_of_types
 from credit.errors import CodecError, FeatureError
 from credit.schemas.features import ValueType, ViewColumn, ViewSpec, ViewStatus
 from feature_repo.online.codec import Rows, Value, decode_batch, decode_row, encode_rows
-from feature_repo.online.layout import RESIDUE, layout_of
+from feature_repo.online.joined import JoinedLayout
+from feature_repo.online.layout import CRC_BYTES, RESIDUE, layout_of
 
 TYPES: tuple[ValueType, ...] = ("float32", "float64", "int32", "int64", "bool", "string", "unix_timestamp")
 
@@ -166,3 +169,46 @@ def test_values_of_another_type_are_refused() -> None:
 def test_a_string_with_the_separator_is_refused() -> None:
     with pytest.raises(FeatureError, match="U\\+0000"):
         pack(spec_of_types(["string", "string"]), [("a\x00b", "c")])
+
+
+def sealed(body: bytes, client_id: int = CLIENT) -> bytes:
+    """A row whose checksum fits, whatever it holds."""
+    return body + crc32(body, client_id & 0xFFFFFFFF).to_bytes(CRC_BYTES, "little")
+
+
+@pytest.mark.parametrize("types", [["int32"], ["float64", "string"], ["string", "bool", "string"]], ids=str)
+@pytest.mark.parametrize(
+    ("forged", "cause"),
+    [
+        (lambda body, width: b"", "checksum"),
+        (lambda body, width: body[:30], "checksum"),
+        (lambda body, width: body[:33], "bytes before"),
+        (lambda body, width: body[: width - 1], "bytes before"),
+        (lambda body, width: body + b"\0", "bytes before|strings"),
+        (lambda body, width: body + b"\xff", "bytes before|UTF-8"),
+    ],
+    ids=["nothing", "no header", "header", "too narrow", "one string more", "no UTF-8"],
+)
+def test_a_row_of_impossible_shape_is_never_a_value_though_its_checksum_fits(
+    types: list[ValueType], forged: Callable[[bytes, int], bytes], cause: str
+) -> None:
+    layout = layout_of(spec_of_types(types))
+    values: dict[ValueType, Value] = {"int32": 7, "float64": 0.5, "string": "é", "bool": True}
+    (raw,) = pack(layout.spec, [[values[kind] for kind in types]])
+    assert sealed(raw[:-CRC_BYTES]) == raw
+    broken = sealed(forged(raw[:-CRC_BYTES], layout.width))
+    assert JoinedLayout([layout]).decode([CLIENT], [[broken]], BUILT) is None
+    for decode in (
+        lambda: decode_row(layout, CLIENT, broken),
+        lambda: decode_batch(layout, [1, CLIENT], [None, broken], BUILT),
+    ):
+        with pytest.raises(CodecError, match=f"client {CLIENT}, view view: .*({cause})"):
+            decode()
+
+
+def test_a_fitting_checksum_of_nothing_is_no_row() -> None:
+    """The checksum of no bytes is the client id itself, which for one client is what an intact row gives."""
+    layout = layout_of(spec_of_types(["int32"]))
+    with pytest.raises(CodecError):
+        decode_row(layout, RESIDUE, b"")
+    assert JoinedLayout([layout]).decode([RESIDUE], [[b""]], BUILT) is None
