@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from feature_repo.online.arrow import rows_of_table
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.layout import layout_of
 from feature_repo.online.writer import PackedWriter
+from feature_repo.online_access import online_exchange
 from feature_repo.settings import FeatureSettings
 
 ONLINE = [view for view in load_catalogue().views if view.online]
@@ -44,14 +46,14 @@ def clean(server: RedisProcess, monkeypatch: pytest.MonkeyPatch) -> RedisProcess
     return server
 
 
-def write(server: RedisProcess, view: View, clients: int = CLIENTS, built: datetime | None = None) -> None:
+def write(view: View, clients: int = CLIENTS, built: datetime | None = None) -> None:
     """Rows of the first clients, built just now unless told."""
     moment = built or datetime.now(UTC)
     rows = rows_of_table(
         view.spec, random_rows(view, clients, built=moment), "SK_ID_CURR", "as_of", "created_ts", now_us=0
     )
-    with server.client() as client:
-        PackedWriter(client, PROJECT).write(layout_of(view.spec), rows)
+    with closing(online_exchange(FeatureSettings())) as exchange:
+        PackedWriter(exchange, PROJECT).write(layout_of(view.spec), rows)
 
 
 def report(home: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, Any]]:
@@ -63,9 +65,9 @@ def test_each_view_gets_its_verdict(clean: RedisProcess, tmp_path: Path, capsys:
     fresh, stale, partial = ONLINE[:3]
     expired = datetime.now(UTC) - timedelta(hours=stale.ttl_hours + 1)
     for view in (one for one in ONLINE if one not in (stale, partial)):
-        write(clean, view)
-    write(clean, stale, built=expired)
-    write(clean, partial, clients=CLIENTS - 12)
+        write(view)
+    write(stale, built=expired)
+    write(partial, clients=CLIENTS - 12)
     found = report(tmp_path, capsys)
     verdicts = {name: one["verdict"] for name, one in found.items()}
     assert verdicts == {view.name: "fresh" if view.online else "offline" for view in load_catalogue().views} | {
@@ -88,8 +90,8 @@ def test_a_row_of_another_schema_makes_a_view_incomplete(
     clean: RedisProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for view in ONLINE[1:]:
-        write(clean, view)
-    write(clean, ONLINE[0].model_copy(update={"features": ONLINE[0].features[1:]}))
+        write(view)
+    write(ONLINE[0].model_copy(update={"features": ONLINE[0].features[1:]}))
     found = report(tmp_path, capsys)[ONLINE[0].name]
     assert (found["verdict"], found["online"]["schema_mismatch"]) == ("incomplete", 1.0)
     assert found["online"]["newest_as_of"] is None
@@ -99,7 +101,7 @@ def test_all_fresh_passes_the_gate_and_only_a_sample_is_read(
     clean: RedisProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for view in ONLINE:
-        write(clean, view)
+        write(view)
     with clean.client() as client:
         client.set(f"features:{PROJECT}:nobody", "no client")
     found = report(tmp_path, capsys, "--sample", "7", "--fail-on-stale")
