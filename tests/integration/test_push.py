@@ -25,6 +25,7 @@ from credit.cli import run
 from credit.clock import WEEKDAYS, Calendar, application_times, bucket_of
 from credit.errors import DataError, FeatureError, SettingsError, StoreUnavailableError
 from credit.platform import Home
+from credit.schemas.categories import known_categories
 from credit.schemas.features import ViewBatch, ViewStatus
 from feature_repo.aggregates.compute import compute_view
 from feature_repo.catalogue import View, load_catalogue, online_view_specs
@@ -125,7 +126,10 @@ def test_the_catalogue_knows_who_serves_each_feature(home: Home) -> None:
 def test_a_known_client_keeps_its_history_as_it_stood_at_the_new_application(home: Home, tmp_path: Path) -> None:
     store = EventStore(home.events)
     bucket = int(bucket_of(np.array([WITH_HISTORY]), store.buckets)[0])
-    new = application(WITH_HISTORY, AMT_CREDIT=123_456.0, NAME_INCOME_TYPE="Astronaut")
+    category = next(
+        one for one in CATALOGUE.view("application").features if one.sql in known_categories()["application"]
+    )
+    new = application(WITH_HISTORY, AMT_CREDIT=123_456.0, **{category.sql: "Astronaut"})
     before = online(WITH_HISTORY)
     assert push(tmp_path, [new]) == 0
     after = online(WITH_HISTORY)
@@ -137,7 +141,7 @@ def test_a_known_client_keeps_its_history_as_it_stood_at_the_new_application(hom
     assert after["application"].built_us[0] > before["application"].built_us[0]
     spec = after["application"].spec
     assert after["application"].numeric[0][spec.numeric.index("amt_credit")] == 123_456.0
-    assert after["application"].strings[0][spec.strings.index("name_income_type")] == "UNKNOWN"
+    assert after["application"].strings[0][spec.strings.index(category.name)] == "UNKNOWN"
     assert before["application"].numeric[0][spec.numeric.index("amt_credit")] != 123_456.0
 
 

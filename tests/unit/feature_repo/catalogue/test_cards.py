@@ -8,6 +8,7 @@ from credit.cli import run
 from credit.errors import FeatureError
 from credit.features import RATIO_OUTPUTS
 from credit.reason_codes import reason_texts
+from credit.schemas.overrides import OVERRIDABLE
 from feature_repo.catalogue import load_catalogue
 from feature_repo.catalogue.cards import FeatureCard, RequestFeatureCard, ViewCard, card_of
 from feature_repo.catalogue.online_size import online_row_bytes
@@ -31,8 +32,10 @@ def test_every_feature_and_view_has_a_card_with_what_the_catalogue_says():
         assert (card.view, card.owner, card.missing_policy) == (view.name, view.owner, view.missing_policy)
         assert (card.meaning, card.sql, card.sources) == (feature.meaning, feature.sql.strip(), feature.sources)
         assert (card.services == (FAIRNESS,)) == feature.protected
+        assert (card.services == ()) == (feature.name in OVERRIDABLE)
         assert (card.missing, card.importance) == ((0.25, 0.5) if feature.name == "amt_annuity" else (None, None))
-        assert card.reason_en == (None if feature.protected else reason_texts().text(feature.name, "en"))
+        if card.services == (DECISION,):
+            assert card.reason_en == reason_texts().text(feature.name, "en")
     for view in CATALOGUE.views:
         card = card_of(view.name, CATALOGUE, statistics)
         assert isinstance(card, ViewCard)
