@@ -8,29 +8,27 @@ joins nothing, and sees one client and one moment at a time. Reads the platform 
 
 import argparse
 import os
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from benchmarks.one_client import OneClient
 from credit.clock import bucket_of
 from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.platform import Home
-from credit.progress import step
-from feature_repo.aggregates.compute import compute_view
+from credit.progress import Step, step
 from feature_repo.aggregates.sql import event_tables
 from feature_repo.catalogue import View, load_catalogue
 from feature_repo.ingest.events import EventStore
 from feature_repo.locations import event_store
-from feature_repo.settings import FeatureSettings
 from feature_repo.store import historical_features
 from training.dataset import matured_labels
 
@@ -87,16 +85,33 @@ def _oracle(events: EventStore, spine: pa.Table, schema: pa.Schema) -> pa.Table:
     """One row of `schema` per row of `spine`, in its order."""
     views = _views_of(schema)
     buckets = bucket_of(spine["SK_ID_CURR"].to_numpy(), events.buckets)
+    workers = os.cpu_count() or 1
+    shares = [np.flatnonzero(buckets % workers == worker) for worker in range(workers)]
     found: dict[int, pa.Table] = {}
-    with step("brute-force oracle", total=spine.num_rows) as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for bucket in np.unique(buckets):
-            rows = np.flatnonzero(buckets == bucket)
-            tables = _events_of(events, int(bucket), views, spine["SK_ID_CURR"].take(pa.array(rows)))
-            answers = pool.map(partial(_alone, views, tables), [spine.slice(row, 1) for row in rows])
-            for row, answer in zip(rows.tolist(), answers, strict=True):
-                found[row] = answer.select(schema.names).cast(schema)
-                progress.advance()
+    with step("brute-force oracle", total=spine.num_rows) as progress, ThreadPoolExecutor(workers) as pool:
+        for part in pool.map(partial(_rows_alone, events, views, spine, buckets, progress), shares):
+            found |= {row: answer.select(schema.names).cast(schema) for row, answer in part.items()}
     return pa.concat_tables([found[row] for row in range(spine.num_rows)]).combine_chunks()
+
+
+def _rows_alone(
+    events: EventStore,
+    views: tuple[View, ...],
+    spine: pa.Table,
+    buckets: NDArray[np.int64],
+    progress: Step,
+    rows: NDArray[np.intp],
+) -> dict[int, pa.Table]:
+    """Some rows of the spine, each computed alone, by its position."""
+    found: dict[int, pa.Table] = {}
+    with closing(OneClient(views)) as oracle:
+        for bucket in np.unique(buckets[rows]).tolist():
+            own = [row for row in rows.tolist() if buckets[row] == bucket]
+            tables = _events_of(events, bucket, views, spine["SK_ID_CURR"].take(pa.array(own)))
+            for row in own:
+                found[row] = _alone(oracle, tables, spine.slice(row, 1))
+                progress.advance()
+    return found
 
 
 def _views_of(schema: pa.Schema) -> tuple[View, ...]:
@@ -118,17 +133,11 @@ def _events_of(
     return {name: events.path(name, bucket).read_table().filter(wanted) for name in names}
 
 
-def _alone(views: tuple[View, ...], tables: dict[str, pa.Table], row: pa.Table) -> pa.Table:
-    """Every feature of one client at one moment, from files that hold no other client."""
-    own = pc.field("SK_ID_CURR") == row["SK_ID_CURR"][0]
-    columns: dict[str, pa.ChunkedArray] = {name: row[name] for name in row.column_names}
-    with tempfile.TemporaryDirectory(prefix="credit-oracle-") as folder:
-        paths = {name: Path(folder) / f"{name}.parquet" for name in tables}
-        for name, table in tables.items():
-            pq.write_table(table.filter(own), paths[name])
-        for view in views:
-            built = compute_view(view, paths, row, FeatureSettings(duckdb_threads=1))
-            columns |= {feature.name: built[feature.name] for feature in view.features}
+def _alone(oracle: OneClient, tables: dict[str, pa.Table], row: pa.Table) -> pa.Table:
+    """Every feature of one client at one moment."""
+    client, as_of = row["SK_ID_CURR"][0], row["as_of"][0]
+    own = {name: table.filter(pc.field("SK_ID_CURR") == client) for name, table in tables.items()}
+    columns = {name: row[name] for name in row.column_names} | oracle.features(client.as_py(), as_of.value, own)
     if set(RATIO_INPUTS) <= set(columns):
         inputs = {name: np.array([columns[name][0].as_py()], dtype=np.float64) for name in RATIO_INPUTS}
         computed = application_ratios(inputs)
