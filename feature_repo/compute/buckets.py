@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import duckdb
 import pyarrow as pa
 from feast import FeatureView, FileSource
 
@@ -62,8 +64,19 @@ def bucket_groups(view: FeatureView) -> list[tuple[Location, ...]] | None:
     return [tuple(files) for files in groups.values()]
 
 
+@contextmanager
+def engine(settings: FeatureSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for `newest_rows`, with the threads and memory of the settings."""
+    with connect(
+        threads=settings.duckdb_threads,
+        memory_limit=settings.duckdb_memory_limit,
+        temp_directory=str(settings.duckdb_temp_directory),
+    ) as connection:
+        yield connection
+
+
 def newest_rows(
-    view: FeatureView, files: tuple[Location, ...], window: Window, settings: FeatureSettings
+    connection: duckdb.DuckDBPyConnection, view: FeatureView, files: tuple[Location, ...], window: Window
 ) -> Iterator[pa.Table]:
     """The newest row of every client inside the window, in batches: keys, times and features of the view.
 
@@ -78,21 +91,16 @@ def newest_rows(
     chosen = [file for file in files if _may_hold(file, columns, times.event, window)]
     if not chosen:
         return
+    chosen[0].attach(connection)
     order = ", ".join(f"{name} DESC" for name in (*times, "filename") if name)
-    with connect(
-        threads=settings.duckdb_threads,
-        memory_limit=settings.duckdb_memory_limit,
-        temp_directory=str(settings.duckdb_temp_directory),
-    ) as connection:
-        chosen[0].attach(connection)
-        found = connection.sql(
-            f"SELECT {', '.join(columns)} FROM read_parquet(?, filename = true) "
-            f"WHERE epoch_us({times.event}) BETWEEN ? AND ? "
-            f"QUALIFY row_number() OVER (PARTITION BY {JOIN_KEY} ORDER BY {order}) = 1",
-            params=[[str(file) for file in chosen], window.start_us, window.end_us],
-        )
-        for batch in found.to_arrow_reader(_ROWS_PER_BATCH):
-            yield pa.Table.from_batches([batch])
+    found = connection.sql(
+        f"SELECT {', '.join(columns)} FROM read_parquet(?, filename = true) "
+        f"WHERE epoch_us({times.event}) BETWEEN ? AND ? "
+        f"QUALIFY row_number() OVER (PARTITION BY {JOIN_KEY} ORDER BY {order}) = 1",
+        params=[[str(file) for file in chosen], window.start_us, window.end_us],
+    )
+    for batch in found.to_arrow_reader(_ROWS_PER_BATCH):
+        yield pa.Table.from_batches([batch])
 
 
 def _may_hold(file: Location, columns: list[str], event: str, window: Window) -> bool:

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import duckdb
 from feast import BatchFeatureView, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
@@ -12,7 +13,7 @@ from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.infra.online_stores.online_store import OnlineStore
 
 from credit.progress import step
-from feature_repo.compute.buckets import Window, bucket_groups, newest_rows
+from feature_repo.compute.buckets import Window, bucket_groups, engine, newest_rows
 from feature_repo.online.specs import JOIN_KEY, times_of
 from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.settings import FeatureSettings
@@ -22,31 +23,51 @@ from feature_repo.tasks import Tasks, name_bucket
 log = logging.getLogger(__name__)
 
 
+#: A connection to Redis and an engine serve so many groups.
+_GROUPS_PER_TASK: Final = 4
+
+
 @dataclass(frozen=True, slots=True)
-class GroupTask:
-    """One group of files of one view, to be written on whatever machine."""
+class GroupsTask:
+    """Some groups of files of one view, to be written on whatever machine."""
 
     config: RepoConfig
     view: FeatureView
-    files: tuple[Location, ...]
+    groups: tuple[tuple[Location, ...], ...]
     window: Window
     settings: FeatureSettings
 
 
-def write_group(task: GroupTask) -> int:
-    """Write the newest rows of a group; returns how many clients had one.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many groups were written, and how many clients had a row in them."""
+
+    groups: int
+    clients: int
+
+
+def write_groups(task: GroupsTask) -> Written:
+    """Write the newest rows of each group.
 
     Raises:
         CreditError: names the view and the file.
     """
     store = PackedRedisOnlineStore()
+    with engine(task.settings) as connection:
+        clients = sum(_write_group(task, files, store, connection) for files in task.groups)
+    return Written(len(task.groups), clients)
+
+
+def _write_group(
+    task: GroupsTask, files: tuple[Location, ...], store: PackedRedisOnlineStore, connection: duckdb.DuckDBPyConnection
+) -> int:
     clients = 0
     try:
-        for rows in newest_rows(task.view, task.files, task.window, task.settings):
+        for rows in newest_rows(connection, task.view, files, task.window):
             store.write_arrow(task.config, task.view, rows)
             clients += rows.num_rows
     except Exception as error:
-        named = name_bucket(f"view {task.view.name}, {task.files[0].name}", error)
+        named = name_bucket(f"view {task.view.name}, {files[0].name}", error)
         raise named from (None if named is error else error)
     return clients
 
@@ -85,9 +106,9 @@ class BucketMaterialization:
         tasks = self.tasks(settings)
         clients = 0
         with step(f"materialise {task.feature_view.name}", total=len(groups)) as progress:
-            for written in tasks.run(write_group, self._group_tasks(task, groups, settings, tasks)):
-                clients += written
-                progress.advance()
+            for written in tasks.run(write_groups, self._group_tasks(task, groups, settings, tasks)):
+                clients += written.clients
+                progress.advance(written.groups)
         return clients
 
     def _group_tasks(
@@ -96,12 +117,13 @@ class BucketMaterialization:
         groups: list[tuple[Location, ...]],
         settings: FeatureSettings,
         tasks: Tasks,
-    ) -> Iterator[GroupTask]:
+    ) -> Iterator[GroupsTask]:
         threads = {} if tasks.threads is None else {"duckdb_threads": tasks.threads}
         sent = settings.model_copy(update={"redis_password": None, **threads})
         window = Window.between(task.start_time, task.end_time)
-        for files in groups:
-            yield GroupTask(self.repo_config, task.feature_view, files, window, sent)
+        for start in range(0, len(groups), _GROUPS_PER_TASK):
+            part = tuple(groups[start : start + _GROUPS_PER_TASK])
+            yield GroupsTask(self.repo_config, task.feature_view, part, window, sent)
 
     def _write_whole(self, task: MaterializationTask) -> int:
         """Any other source, in one piece: Feast's offline store picks the newest rows."""

@@ -47,10 +47,11 @@ def finish(folder, run, buckets):
 
 
 def newest(folder, files, start=-9999, end=9999):
-    from feature_repo.compute.buckets import Window, newest_rows
+    from feature_repo.compute.buckets import Window, engine, newest_rows
 
     window = Window.between(T0 + timedelta(days=start), T0 + timedelta(days=end))
-    tables = list(newest_rows(view_of(folder), tuple(files), window, FeatureSettings()))
+    with engine(FeatureSettings()) as connection:
+        tables = list(newest_rows(connection, view_of(folder), tuple(files), window))
     return sorted((row["SK_ID_CURR"], row["x"]) for table in tables for row in table.to_pylist())
 
 
