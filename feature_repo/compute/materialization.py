@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
 from feast import BatchFeatureView, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
@@ -13,17 +12,16 @@ from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.infra.online_stores.online_store import OnlineStore
 
 from credit.progress import step
-from feature_repo.compute.buckets import Window, bucket_groups, engine, newest_rows
+from feature_repo.compute.buckets import Window, bucket_groups, newest_rows
 from feature_repo.online.specs import JOIN_KEY, times_of
 from feature_repo.online.store import PackedRedisOnlineStore
-from feature_repo.settings import FeatureSettings
 from feature_repo.storage import Location
 from feature_repo.tasks import Tasks, name_bucket
 
 log = logging.getLogger(__name__)
 
 
-#: A connection to Redis and an engine serve so many groups.
+#: A connection to Redis serves so many groups.
 _GROUPS_PER_TASK: Final = 4
 
 
@@ -35,7 +33,6 @@ class GroupsTask:
     view: FeatureView
     groups: tuple[tuple[Location, ...], ...]
     window: Window
-    settings: FeatureSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +50,13 @@ def write_groups(task: GroupsTask) -> Written:
         CreditError: names the view and the file.
     """
     store = PackedRedisOnlineStore()
-    with engine(task.settings) as connection:
-        clients = sum(_write_group(task, files, store, connection) for files in task.groups)
-    return Written(len(task.groups), clients)
+    return Written(len(task.groups), sum(_write_group(task, files, store) for files in task.groups))
 
 
-def _write_group(
-    task: GroupsTask, files: tuple[Location, ...], store: PackedRedisOnlineStore, connection: duckdb.DuckDBPyConnection
-) -> int:
+def _write_group(task: GroupsTask, files: tuple[Location, ...], store: PackedRedisOnlineStore) -> int:
     clients = 0
     try:
-        for rows in newest_rows(connection, task.view, files, task.window):
+        for rows in newest_rows(task.view, files, task.window):
             store.write_arrow(task.config, task.view, rows)
             clients += rows.num_rows
     except Exception as error:
@@ -79,7 +72,7 @@ class BucketMaterialization:
     online_store: OnlineStore
     offline_store: OfflineStore
 
-    def tasks(self, settings: FeatureSettings) -> Tasks:
+    def tasks(self) -> Tasks:
         """Where groups are written."""
         raise NotImplementedError
 
@@ -102,28 +95,18 @@ class BucketMaterialization:
         return bool(packed and not computed and not mapped and view.online and not view.offline)
 
     def _write_groups(self, task: MaterializationTask, groups: list[tuple[Location, ...]]) -> int:
-        settings = FeatureSettings()
-        tasks = self.tasks(settings)
         clients = 0
         with step(f"materialise {task.feature_view.name}", total=len(groups)) as progress:
-            for written in tasks.run(write_groups, self._group_tasks(task, groups, settings, tasks)):
+            for written in self.tasks().run(write_groups, self._group_tasks(task, groups)):
                 clients += written.clients
                 progress.advance(written.groups)
         return clients
 
-    def _group_tasks(
-        self,
-        task: MaterializationTask,
-        groups: list[tuple[Location, ...]],
-        settings: FeatureSettings,
-        tasks: Tasks,
-    ) -> Iterator[GroupsTask]:
-        threads = {} if tasks.threads is None else {"duckdb_threads": tasks.threads}
-        sent = settings.model_copy(update={"redis_password": None, **threads})
+    def _group_tasks(self, task: MaterializationTask, groups: list[tuple[Location, ...]]) -> Iterator[GroupsTask]:
         window = Window.between(task.start_time, task.end_time)
         for start in range(0, len(groups), _GROUPS_PER_TASK):
             part = tuple(groups[start : start + _GROUPS_PER_TASK])
-            yield GroupsTask(self.repo_config, task.feature_view, part, window, sent)
+            yield GroupsTask(self.repo_config, task.feature_view, part, window)
 
     def _write_whole(self, task: MaterializationTask) -> int:
         """Any other source, in one piece: Feast's offline store picks the newest rows."""
