@@ -15,9 +15,7 @@ from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import load_catalogue
-from feature_repo.environment import REPO, feast_environment, profile_file, registry_address
 from feature_repo.feast_output import quiet_feast
-from feature_repo.locations import offline_location
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
@@ -45,6 +43,9 @@ class MaterializeReport(Frozen):
 
 def apply(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Register entity, views and feature services with Feast."""
+    from feature_repo.environment import registry_address  # Arrow, below it, is slow to import
+    from feature_repo.locations import offline_location
+
     started, folder = time.perf_counter(), _home(home)
     offline = offline_location(folder)
     unbuilt = [name for name in load_catalogue().names if not (offline / name).files()]
@@ -112,6 +113,8 @@ def _text(report: MaterializeReport) -> str:
 
 def _feast_apply(home: Home) -> None:
     """Run Feast's own `apply` in a process of its own, because it changes folder and imports by relative name."""
+    from feature_repo.environment import REPO, feast_environment, profile_file
+
     command = [
         sys.executable,
         "-c",

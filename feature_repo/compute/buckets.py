@@ -1,25 +1,26 @@
 """The files of a view that may hold rows of the same clients, and the newest row per client among them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 from feast import FeatureView, FileSource
+from numpy.typing import NDArray
 
 from credit.errors import FeatureError
 from feature_repo.aggregates.manifest import read_manifests
 from feature_repo.online.specs import JOIN_KEY, times_of
-from feature_repo.settings import FeatureSettings
-from feature_repo.sql_engine import connect
 from feature_repo.storage import Location
 
 #: `<run>/bucket-0000.parquet` below a view's folder.
 _BUILT: Final = re.compile(r"([^/]+)/(bucket-\d{4}\.parquet)")
 #: Rows handed over at a time: bounds what packing needs beside them to some ten megabytes.
 _ROWS_PER_BATCH: Final = 10_000
+_TIME: Final = pa.timestamp("us", "UTC")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -62,37 +63,49 @@ def bucket_groups(view: FeatureView) -> list[tuple[Location, ...]] | None:
     return [tuple(files) for files in groups.values()]
 
 
-def newest_rows(
-    view: FeatureView, files: tuple[Location, ...], window: Window, settings: FeatureSettings
-) -> Iterator[pa.Table]:
+def newest_rows(view: FeatureView, files: Sequence[Location], window: Window) -> Iterator[pa.Table]:
     """The newest row of every client inside the window, in batches: keys, times and features of the view.
 
-    Of rows of equal event timestamp the one of the newest created timestamp is the newest. A file whose statistics
-    exclude the window is not read.
+    Of rows of equal event timestamp the one of the newest created timestamp is the newest, then the one of the last
+    file. A file whose statistics exclude the window is not read; features are read of files that hold a newest row
+    only, one file at a time.
 
     Raises:
-        FeatureError: a file lacks a column of the view.
+        FeatureError: a file lacks a column of the view, or a row its client or event timestamp.
     """
     times = times_of(view)
-    columns = [JOIN_KEY, *(name for name in times if name), *(field.name for field in view.features)]
+    keys = [JOIN_KEY, *(name for name in times if name)]
+    columns = [*keys, *(field.name for field in view.features)]
     chosen = [file for file in files if _may_hold(file, columns, times.event, window)]
     if not chosen:
         return
-    order = ", ".join(f"{name} DESC" for name in (*times, "filename") if name)
-    with connect(
-        threads=settings.duckdb_threads,
-        memory_limit=settings.duckdb_memory_limit,
-        temp_directory=str(settings.duckdb_temp_directory),
-    ) as connection:
-        chosen[0].attach(connection)
-        found = connection.sql(
-            f"SELECT {', '.join(columns)} FROM read_parquet(?, filename = true) "
-            f"WHERE epoch_us({times.event}) BETWEEN ? AND ? "
-            f"QUALIFY row_number() OVER (PARTITION BY {JOIN_KEY} ORDER BY {order}) = 1",
-            params=[[str(file) for file in chosen], window.start_us, window.end_us],
-        )
-        for batch in found.to_arrow_reader(_ROWS_PER_BATCH):
-            yield pa.Table.from_batches([batch])
+    for index, rows in _newest([_keys(file, keys) for file in chosen], window):
+        found = chosen[index].read_table(columns).take(pa.array(rows))
+        for start in range(0, found.num_rows, _ROWS_PER_BATCH):
+            yield found.slice(start, _ROWS_PER_BATCH)
+
+
+def _keys(file: Location, names: list[str]) -> NDArray[np.int64]:
+    """Client, event and created timestamp (microseconds; 0 without one) as rows of a matrix."""
+    table = file.read_table(names)
+    if table[names[0]].null_count or table[names[1]].null_count:
+        raise FeatureError(f"{file} has rows without {names[0]} or {names[1]}")
+    columns = [table[names[0]].cast(pa.int64()).to_numpy()]
+    columns += [table[name].cast(_TIME).cast(pa.int64()).fill_null(0).to_numpy() for name in names[1:]]
+    columns += [np.zeros(table.num_rows, np.int64)] * (3 - len(columns))
+    return np.stack(columns)
+
+
+def _newest(files: list[NDArray[np.int64]], window: Window) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Index of each file that holds newest rows, with their places in it."""
+    client, event, created = np.concatenate(files, axis=1)
+    file = np.repeat(np.arange(len(files)), [keys.shape[1] for keys in files])
+    place = np.concatenate([np.arange(keys.shape[1]) for keys in files])
+    inside = np.flatnonzero((event >= window.start_us) & (event <= window.end_us))
+    order = inside[np.lexsort([part[inside] for part in (place, file, created, event, client)])]
+    last = order[np.append(client[order][1:] != client[order][:-1], True)] if order.size else order
+    for index in np.unique(file[last]).tolist():
+        yield index, np.sort(place[last[file[last] == index]])
 
 
 def _may_hold(file: Location, columns: list[str], event: str, window: Window) -> bool:
@@ -107,7 +120,7 @@ def _may_hold(file: Location, columns: list[str], event: str, window: Window) ->
         lost = ", ".join(missing[:5])
         raise FeatureError(f"{file} lacks {lost}: run {file.parent.name} is of another catalogue; build it again")
     index = schema.get_field_index(event)
-    if schema.field(index).type != pa.timestamp("us", "UTC"):
+    if schema.field(index).type != _TIME:
         return True
     statistics = [group.column(index).statistics for group in groups if group.num_rows]
     return any(

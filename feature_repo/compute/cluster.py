@@ -4,7 +4,7 @@ Feast loads it by dotted name from `batch_engine.type`, so the class ends in `En
 name + `Config`.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from feast.infra.common.materialization_job import MaterializationJob, MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
@@ -16,8 +16,10 @@ from credit.errors import FeatureError
 from feature_repo.compute.materialization import BucketMaterialization
 from feature_repo.online.connection import given
 from feature_repo.ray_tasks import RayTasks, join_ray
-from feature_repo.settings import FeatureSettings
 from feature_repo.tasks import Tasks
+
+#: What a task takes: Feast's modules, and one file of a bucket with what packing needs.
+_MEMORY: Final = "512MiB"
 
 
 class PackedRayEngineConfig(RayComputeEngineConfig):
@@ -32,10 +34,10 @@ class PackedRayEngine(BucketMaterialization, RayComputeEngine):
     def _ensure_ray_initialized(self) -> None:
         """Ray is joined when there is something to do: `feast apply` makes an engine too."""
 
-    def tasks(self, settings: FeatureSettings) -> Tasks:
+    def tasks(self) -> Tasks:
         """Groups side by side on Ray."""
         join_ray(given(self.config.ray_address))
-        return RayTasks(settings.duckdb_memory_limit)
+        return RayTasks(_MEMORY)
 
     def _materialize_one(
         self,

@@ -14,7 +14,6 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
 from feature_repo.compute.materialization import BucketMaterialization
-from feature_repo.settings import FeatureSettings
 from feature_repo.tasks import LocalTasks, Tasks
 
 
@@ -28,7 +27,7 @@ class PackedLocalEngineConfig(FeastConfigBaseModel):
 class PackedLocalEngine(BucketMaterialization, LocalComputeEngine):
     """Feast's local engine, except that plain views go to the packed online store without per-value conversion."""
 
-    def tasks(self, settings: FeatureSettings) -> Tasks:  # noqa: ARG002 - the other engine needs them
+    def tasks(self) -> Tasks:
         """One group after the other."""
         return LocalTasks()
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from feast import BatchFeatureView, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
@@ -15,38 +15,52 @@ from credit.progress import step
 from feature_repo.compute.buckets import Window, bucket_groups, newest_rows
 from feature_repo.online.specs import JOIN_KEY, times_of
 from feature_repo.online.store import PackedRedisOnlineStore
-from feature_repo.settings import FeatureSettings
 from feature_repo.storage import Location
 from feature_repo.tasks import Tasks, name_bucket
 
 log = logging.getLogger(__name__)
 
 
+#: A connection to Redis serves so many groups.
+_GROUPS_PER_TASK: Final = 4
+
+
 @dataclass(frozen=True, slots=True)
-class GroupTask:
-    """One group of files of one view, to be written on whatever machine."""
+class GroupsTask:
+    """Some groups of files of one view, to be written on whatever machine."""
 
     config: RepoConfig
     view: FeatureView
-    files: tuple[Location, ...]
+    groups: tuple[tuple[Location, ...], ...]
     window: Window
-    settings: FeatureSettings
 
 
-def write_group(task: GroupTask) -> int:
-    """Write the newest rows of a group; returns how many clients had one.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many groups were written, and how many clients had a row in them."""
+
+    groups: int
+    clients: int
+
+
+def write_groups(task: GroupsTask) -> Written:
+    """Write the newest rows of each group.
 
     Raises:
         CreditError: names the view and the file.
     """
     store = PackedRedisOnlineStore()
+    return Written(len(task.groups), sum(_write_group(task, files, store) for files in task.groups))
+
+
+def _write_group(task: GroupsTask, files: tuple[Location, ...], store: PackedRedisOnlineStore) -> int:
     clients = 0
     try:
-        for rows in newest_rows(task.view, task.files, task.window, task.settings):
+        for rows in newest_rows(task.view, files, task.window):
             store.write_arrow(task.config, task.view, rows)
             clients += rows.num_rows
     except Exception as error:
-        named = name_bucket(f"view {task.view.name}, {task.files[0].name}", error)
+        named = name_bucket(f"view {task.view.name}, {files[0].name}", error)
         raise named from (None if named is error else error)
     return clients
 
@@ -58,7 +72,7 @@ class BucketMaterialization:
     online_store: OnlineStore
     offline_store: OfflineStore
 
-    def tasks(self, settings: FeatureSettings) -> Tasks:
+    def tasks(self) -> Tasks:
         """Where groups are written."""
         raise NotImplementedError
 
@@ -81,27 +95,18 @@ class BucketMaterialization:
         return bool(packed and not computed and not mapped and view.online and not view.offline)
 
     def _write_groups(self, task: MaterializationTask, groups: list[tuple[Location, ...]]) -> int:
-        settings = FeatureSettings()
-        tasks = self.tasks(settings)
         clients = 0
         with step(f"materialise {task.feature_view.name}", total=len(groups)) as progress:
-            for written in tasks.run(write_group, self._group_tasks(task, groups, settings, tasks)):
-                clients += written
-                progress.advance()
+            for written in self.tasks().run(write_groups, self._group_tasks(task, groups)):
+                clients += written.clients
+                progress.advance(written.groups)
         return clients
 
-    def _group_tasks(
-        self,
-        task: MaterializationTask,
-        groups: list[tuple[Location, ...]],
-        settings: FeatureSettings,
-        tasks: Tasks,
-    ) -> Iterator[GroupTask]:
-        threads = {} if tasks.threads is None else {"duckdb_threads": tasks.threads}
-        sent = settings.model_copy(update={"redis_password": None, **threads})
+    def _group_tasks(self, task: MaterializationTask, groups: list[tuple[Location, ...]]) -> Iterator[GroupsTask]:
         window = Window.between(task.start_time, task.end_time)
-        for files in groups:
-            yield GroupTask(self.repo_config, task.feature_view, files, window, sent)
+        for start in range(0, len(groups), _GROUPS_PER_TASK):
+            part = tuple(groups[start : start + _GROUPS_PER_TASK])
+            yield GroupsTask(self.repo_config, task.feature_view, part, window)
 
     def _write_whole(self, task: MaterializationTask) -> int:
         """Any other source, in one piece: Feast's offline store picks the newest rows."""

@@ -11,7 +11,6 @@ pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning:feast")]
 
 from credit.errors import FeatureError  # noqa: E402 - feast warns when it is imported
 from feature_repo.aggregates.manifest import RunManifest, manifest_file  # noqa: E402
-from feature_repo.settings import FeatureSettings  # noqa: E402
 from feature_repo.storage import Location  # noqa: E402
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
@@ -50,7 +49,7 @@ def newest(folder, files, start=-9999, end=9999):
     from feature_repo.compute.buckets import Window, newest_rows
 
     window = Window.between(T0 + timedelta(days=start), T0 + timedelta(days=end))
-    tables = list(newest_rows(view_of(folder), tuple(files), window, FeatureSettings()))
+    tables = list(newest_rows(view_of(folder), files, window))
     return sorted((row["SK_ID_CURR"], row["x"]) for table in tables for row in table.to_pylist())
 
 
@@ -89,7 +88,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs=st.lists(rows, min_size=1, max_size=3), start=st.integers(0, 6), length=st.integers(0, 6))
 def test_the_newest_row_of_each_client_in_the_window(tmp_path_factory, runs, start, length):
     folder = tmp_path_factory.mktemp("v")
