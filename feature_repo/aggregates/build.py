@@ -106,7 +106,7 @@ class _Work:
         self._store, self._spine, self._stage, self._run, self._views = store, spine, stage, run, views
         self._tasks = tasks
         threads = {} if tasks.threads is None else {"duckdb_threads": tasks.threads}
-        self._settings = settings.model_copy(update={"redis_password": None, **threads})
+        self._settings = settings.without_redis().model_copy(update=threads)
         self._rows = 0
         self._seconds = {view.name: 0.0 for view in views}
         self.resumed = 0

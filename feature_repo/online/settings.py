@@ -1,7 +1,7 @@
 """How to reach the online store: the same settings for feature builds and for serving, under either's prefix."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
@@ -54,6 +54,11 @@ class RedisAccess(BaseSettings):
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
         )
+
+    def without_redis(self) -> Self:
+        """A copy without anything about Redis: for work on other machines that has no business there."""
+        defaults = {name: field.default for name, field in RedisAccess.model_fields.items()}
+        return self.model_copy(update=defaults)
 
     def redis_environment(self) -> dict[str, str]:
         """These settings as environment variables, secrets included; without those that are not set."""

@@ -41,6 +41,8 @@ def test_data_outlives_a_stop_and_the_port_stays(home: Home, binary: Path | None
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
         assert client.config_get("bind") == {"bind": "127.0.0.1"}
+        client.hset("client", mapping={f"view {at}": bytes(600) for at in range(6)})
+        assert client.object("encoding", "client") == b"listpack"
     assert redis_server.stop(home)
     assert redis_server.status(home) is None
     second = redis_server.start(home, binary=binary)
