@@ -22,8 +22,7 @@ from feature_repo.catalogue.cards import (
     measured_on_text,
 )
 from feature_repo.catalogue.statistics import load_statistics, percent
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+from feature_repo.cli.options import JsonOption
 
 
 def list_features(

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from credit.schemas.features import Frozen
+from feature_repo.cli.options import JsonOption
 from feature_repo.settings import FeatureSettings
 
 #: A command waits longer than a request.
@@ -32,7 +33,7 @@ class EraseReport(Frozen):
 
 def erase(
     clients: Annotated[list[int], typer.Argument(metavar="CLIENT_ID...", help="Ids of the clients (SK_ID_CURR).")],
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove clients from the online store: every view, every schema. Says what was removed and what remains."""
     from feature_repo.online.exchange import open_exchange  # the codec loads only when it is needed

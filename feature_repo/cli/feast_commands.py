@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -15,12 +14,8 @@ from credit.platform import Home
 from credit.progress import step
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import load_catalogue
+from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 from feature_repo.feast_output import quiet_feast
-
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 
 
 class ApplyReport(Frozen):
@@ -46,7 +41,7 @@ def apply(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from feature_repo.environment import registry_address  # Arrow, below it, is slow to import
     from feature_repo.locations import offline_location
 
-    started, folder = time.perf_counter(), _home(home)
+    started, folder = time.perf_counter(), chosen_home(home)
     offline = offline_location(folder)
     unbuilt = [name for name in load_catalogue().names if not (offline / name).files()]
     if unbuilt:
@@ -83,7 +78,7 @@ def materialize(
     from feature_repo.materialize import materialize_views  # feast takes seconds to import
     from feature_repo.tasks import output_for_the_answer
 
-    started, folder = time.perf_counter(), _home(home)
+    started, folder = time.perf_counter(), chosen_home(home)
     with output_for_the_answer(), quiet_feast():
         window = materialize_views(
             folder,
@@ -134,7 +129,3 @@ def _feast_apply(home: Home) -> None:
         raise StepError(
             f"feast apply failed with {done.returncode}; nothing was served from it. Its last words:\n{cause}"
         )
-
-
-def _home(home: Path | None) -> Home:
-    return Home(home.absolute()) if home else Home.current()

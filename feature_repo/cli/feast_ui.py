@@ -5,26 +5,23 @@ import socket
 import warnings
 from contextlib import closing
 from importlib.util import find_spec
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
 import typer
 
 from credit.errors import SettingsError
-from credit.platform import Home
+from feature_repo.cli.options import HomeOption, chosen_home
 
 _HOST: Final = "127.0.0.1"
 
 
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8888,
-    home: Annotated[
-        Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-    ] = None,
+    home: HomeOption = None,
 ) -> None:
     """Serve Feast's pages on this machine only, until interrupted."""
-    folder = Home(home.absolute()) if home else Home.current()
+    folder = chosen_home(home)
     if find_spec("grpc_health") is None:
         raise SettingsError("Feast's pages need the Python package grpcio-health-checking: install it")
     _check_free(port)

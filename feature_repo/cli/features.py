@@ -8,7 +8,6 @@ import typer
 
 from credit.errors import FeatureError
 from credit.files import write_text
-from credit.platform import Home
 from credit.progress import peak_memory_mib
 from credit.schemas.features import Frozen
 from feature_repo.catalogue import View, load_catalogue
@@ -17,6 +16,7 @@ from feature_repo.catalogue.statistics import load_statistics
 from feature_repo.cli.erase import erase
 from feature_repo.cli.everyday import add_everyday_commands
 from feature_repo.cli.feast_commands import apply, materialize
+from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 from feature_repo.cli.proxies import proxies
 from feature_repo.cli.prune import prune
 from feature_repo.cli.spine_options import spine_name
@@ -30,10 +30,6 @@ app.command("erase")(erase)
 app.command("proxies")(proxies)
 add_everyday_commands(app)
 
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 ForceOption = Annotated[bool, typer.Option(help="Build even if nothing changed since the run was finished.")]
 ViewOption = Annotated[list[str] | None, typer.Option("--view", help="Only this view; may be repeated. Default: all.")]
 
@@ -128,7 +124,7 @@ def _run(
     from feature_repo.tasks import output_for_the_answer, tasks_of
 
     started = time.perf_counter()
-    folder = Home(home.absolute()) if home else Home.current()
+    folder = chosen_home(home)
     settings = FeatureSettings()
     with output_for_the_answer():
         store, out = event_store(folder), offline_location(folder, settings)

@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from credit.errors import GateRefusedError
-from credit.platform import Home
 from feature_repo.catalogue import load_catalogue
 from feature_repo.catalogue.statistics import percent
+from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 from feature_repo.settings import FeatureSettings
 
 if TYPE_CHECKING:
@@ -26,16 +25,14 @@ def freshness(
     fail_on_stale: Annotated[
         bool, typer.Option("--fail-on-stale", help="Exit with 2 if a view is stale, incomplete or absent.")
     ] = False,
-    home: Annotated[
-        Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell how fresh each view is: last build, rows online, verdict."""
     from feature_repo.freshness import freshness as measure  # pyarrow takes a moment to import
     from feature_repo.locations import offline_location
 
-    folder = Home(home.absolute()) if home else Home.current()
+    folder = chosen_home(home)
     settings = FeatureSettings()
     found = measure(offline_location(folder, settings), load_catalogue().views, settings, sample)
     if as_json:

@@ -1,13 +1,12 @@
 """`creditctl features proxies`: which features tell a protected attribute, measured."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from credit.errors import GateRefusedError
-from credit.platform import Home
 from feature_repo.catalogue import load_catalogue
+from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 
 if TYPE_CHECKING:
     from feature_repo.proxies import ProxyReport
@@ -20,16 +19,14 @@ def proxies(
     limit: Annotated[
         float, typer.Option(min=0.5, max=1.0, help="AUC above which a decision feature must be declared.")
     ] = 0.8,
-    home: Annotated[
-        Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure how well each feature alone tells gender, pension age, a partner or children; exit 2 beyond the limit."""
     from feature_repo.locations import offline_location
     from feature_repo.proxies import measure_proxies  # loads numpy and pyarrow
 
-    folder = Home(home.absolute()) if home else Home.current()
+    folder = chosen_home(home)
     report = measure_proxies(offline_location(folder), run, load_catalogue())
     typer.echo(report.model_dump_json() if as_json else _text(report, limit))
     refused = [f"{row.feature} ({', '.join(row.beyond(limit))})" for row in report.features if row.beyond(limit)]

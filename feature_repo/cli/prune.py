@@ -2,22 +2,19 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from credit.platform import Home
+from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 
 
 def prune(
     older_than: Annotated[
         int, typer.Option("--older-than", min=0, help="Hours since the build; younger rows stay.")
     ] = 48,
-    home: Annotated[
-        Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove online rows of views as they were before a change, once no served model reads them.
 
@@ -26,7 +23,7 @@ def prune(
     """
     from feature_repo.store import prune_online_store  # feast takes seconds to import
 
-    folder = Home(home.absolute()) if home else Home.current()
+    folder = chosen_home(home)
     removed = prune_online_store(folder, datetime.now(UTC) - timedelta(hours=older_than))
     text = f"removed {removed:,} rows of other schemas than the registered ones"
     typer.echo(json.dumps({"removed": removed}) if as_json else text)

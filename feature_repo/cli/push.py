@@ -10,6 +10,7 @@ from credit.errors import FeatureError, SettingsError
 from credit.platform import Home
 from credit.progress import step
 from feature_repo.catalogue import View, load_catalogue
+from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 
 if TYPE_CHECKING:
     from feature_repo.push import PushOptions, PushReport
@@ -38,10 +39,8 @@ def push(
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Without ingested events: take the clients to have no history.")
     ] = False,
-    home: Annotated[
-        Path | None, typer.Option("--home", help="Platform folder. Default: CREDIT_HOME, else .platform.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Put fresh rows online at once, before the night's build."""
     if (application is None) == (rows is None) or (rows is None) != (view is None):
@@ -50,7 +49,7 @@ def push(
         raise SettingsError("--at and --no-history belong to --application: --rows carry their own as_of")
     moment = None if at is None else _moment(at)
     chosen = None if view is None else _view(view)
-    folder = Home(home.absolute()) if home else Home.current()
+    folder = chosen_home(home)
     from feature_repo.push import PushOptions  # feast takes seconds to import
 
     with step("push"):

@@ -11,6 +11,7 @@ import typer
 
 from credit.errors import GateRefusedError
 from credit.platform import Home
+from feature_repo.cli.options import JsonOption
 from feature_repo.datagen.generate import Request, generate_portfolio
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def generate(
     ] = None,
     oracle: Annotated[Path | None, typer.Option(help="Folder of the true PDs. Default: the platform's.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one per core, at most 8.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Generate a synthetic portfolio: eight tables in the Kaggle format, and later events beside them."""
     home = Home.current()
@@ -47,7 +48,7 @@ def check(
     clients: Annotated[int, typer.Option(help="Number of applications; limits are made for 200,000.")] = 200_000,
     seed: Annotated[int, typer.Option(help="Seed of the portfolio.")] = 1,
     workers: Annotated[int | None, typer.Option(help="Worker processes and threads. Default: one per core.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Generate a portfolio in a temporary folder and measure its realism; exit with 2 if a limit is broken."""
     from feature_repo.datagen.realism import measure
