@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -19,6 +20,7 @@ _CPUS: Final = 1
 _REPEATS: Final = 3
 #: Tasks in flight per CPU of the cluster: the next one waits on its node while one runs.
 _WAITING: Final = 2
+_PATIENCE_SECONDS: Final = 10.0
 _UNITS: Final = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -40,9 +42,17 @@ def join_ray(address: str | None) -> None:
     if not address:
         raise SettingsError("which Ray? Give --ray-address host:port (or `local`), or set FEATURES_RAY_ADDRESS")
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises whatever its start met
         raise StepError(f"cannot join the Ray at {address}: {error}") from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at host:port: Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
 
 
 class RayTasks:

@@ -19,7 +19,7 @@ from feature_repo.storage import Location
 #: `<run>/bucket-0000.parquet` below a view's folder.
 _BUILT: Final = re.compile(r"([^/]+)/(bucket-\d{4}\.parquet)")
 #: Rows handed over at a time: bounds what packing needs beside them to some ten megabytes.
-_ROWS_PER_BATCH: Final = 10_000
+ROWS_PER_BATCH: Final = 10_000
 _TIME: Final = pa.timestamp("us", "UTC")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -81,8 +81,8 @@ def newest_rows(view: FeatureView, files: Sequence[Location], window: Window) ->
         return
     for index, rows in _newest([_keys(file, keys) for file in chosen], window):
         found = chosen[index].read_table(columns).take(pa.array(rows))
-        for start in range(0, found.num_rows, _ROWS_PER_BATCH):
-            yield found.slice(start, _ROWS_PER_BATCH)
+        for start in range(0, found.num_rows, ROWS_PER_BATCH):
+            yield found.slice(start, ROWS_PER_BATCH)
 
 
 def _keys(file: Location, names: list[str]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.infra.online_stores.online_store import OnlineStore
 
 from credit.progress import step
-from feature_repo.compute.buckets import Window, bucket_groups, newest_rows
+from feature_repo.compute.buckets import ROWS_PER_BATCH, Window, bucket_groups, newest_rows
 from feature_repo.online.specs import JOIN_KEY, times_of
 from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.storage import Location
@@ -124,5 +124,6 @@ class BucketMaterialization:
                 start_date=task.start_time,
                 end_date=task.end_time,
             ).to_arrow()
-            store.write_arrow(self.repo_config, view, rows)
+            for start in range(0, rows.num_rows, ROWS_PER_BATCH):
+                store.write_arrow(self.repo_config, view, rows.slice(start, ROWS_PER_BATCH))
         return int(rows.num_rows)

@@ -92,24 +92,27 @@ def test_a_file_of_somebody_else_goes_through_feasts_offline_store(
     home: Home, redis: RedisProcess, tmp_path: Path
 ) -> None:
     from feast.infra.common.materialization_job import MaterializationJobStatus, MaterializationTask
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
 
     from feature_repo.store import open_store
 
     path = tmp_path / "theirs.parquet"
     times = pa.array([T0, T0 + timedelta(days=1), T0], pa.timestamp("us", "UTC"))
     pq.write_table(pa.table({"SK_ID_CURR": [7, 7, 8], "as_of": times, "x": [1, 2, 3]}), path)
-    store = open_store(home)
+    store, view = open_store(home), view_over(path)
     task = MaterializationTask(
         project=store.project,
-        feature_view=view_over(path),
+        feature_view=view,
         start_time=T0,
         end_time=BUILT,
         tqdm_builder=lambda length: None,
     )
     (job,) = store._get_provider().batch_engine.materialize(store.registry, task)
     assert job.status() == MaterializationJobStatus.SUCCEEDED, job.error()
-    read = store._get_provider().online_store._connected(store.config).read("other", [7, 8, 9])
-    assert [row is not None for row in read] == [True, True, False]
+    keys = [EntityKey(join_keys=["SK_ID_CURR"], entity_values=[Value(int64_val=client)]) for client in (7, 8, 9)]
+    read = store._get_provider().online_store.online_read(store.config, view, keys)
+    assert [values and values["x"].int64_val for _, values in read] == [2, 3, None]
 
 
 def test_the_ray_engine_refuses_what_it_could_not_vouch_for(home: Home, tmp_path: Path) -> None:

@@ -165,7 +165,11 @@ def test_one_machine_needs_no_ray(store, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "advice"),
-    [(["--engine", "ray"], "which Ray"), (["--ray-address", "127.0.0.1:1"], "goes with --engine ray")],
+    [
+        (["--engine", "ray"], "which Ray"),
+        (["--ray-address", "127.0.0.1:1"], "goes with --engine ray"),
+        (["--engine", "ray", "--ray-address", "127.0.0.1:1"], "cannot join the Ray at 127.0.0.1:1"),
+    ],
 )
 def test_the_engine_and_its_address_belong_together(store, tmp_path, monkeypatch, capsys, arguments, advice):
     monkeypatch.setenv("CREDIT_HOME", str(tmp_path))
