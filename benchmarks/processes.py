@@ -22,6 +22,8 @@ class Finished:
 def run(module: str, arguments: Sequence[str], env: Mapping[str, str]) -> Finished:
     """Run `python -m module arguments`; its progress stays visible.
 
+    The peak begins with the size of this process, so that this one has to be small.
+
     Raises:
         RuntimeError: it failed.
     """

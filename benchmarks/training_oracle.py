@@ -7,7 +7,9 @@ joins nothing, and sees one client and one moment at a time. Reads the platform 
 """
 
 import argparse
+import json
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -165,10 +167,16 @@ def main() -> None:
     parser.add_argument("--service", default="credit_scoring_v1")
     parser.add_argument("--sample", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="answer with the counts as JSON")
     chosen = parser.parse_args()
     compared = compare_training_set(Home.current(), chosen.service, chosen.sample, chosen.seed)
     for one in compared.mismatches[:20]:
-        print(f"client {one.client_id} at {one.as_of}: {one.feature} is {one.joined}, the oracle says {one.oracle}")
+        text = f"client {one.client_id} at {one.as_of}: {one.feature} is {one.joined}, the oracle says {one.oracle}"
+        print(text, file=sys.stderr)
+    if chosen.json:
+        counts = {"rows": compared.rows, "features": compared.features, "mismatches": len(compared.mismatches)}
+        print(json.dumps(counts))
+        return
     print(f"{compared.rows:,} rows x {compared.features} features compared: {len(compared.mismatches):,} differ")
     raise SystemExit(bool(compared.mismatches))
 

@@ -112,7 +112,7 @@ class Location:
     def read_table(self, columns: list[str] | None = None) -> pa.Table:
         """The rows of a Parquet file."""
         files, path = self._opened()
-        return pq.read_table(path, columns=columns, filesystem=files, partitioning=None)
+        return pq.read_table(path, columns=columns, filesystem=files, partitioning=None, memory_map=self.is_local)
 
     def write_table(self, table: pa.Table) -> None:
         """Write a whole Parquet file; equal tables make equal bytes everywhere."""

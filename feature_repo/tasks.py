@@ -1,7 +1,9 @@
 """Independent tasks, one after the other here or side by side on a Ray cluster: the same functions either way."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from typing import Literal, Protocol, TypeVar
 
@@ -9,6 +11,8 @@ from credit.errors import CreditError, SettingsError, StepError
 from feature_repo.settings import FeatureSettings
 
 Engine = Literal["local", "ray"]
+#: Two would leave the server idle while both compute.
+_OVERLAPPING = 3
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
@@ -39,6 +43,27 @@ class LocalTasks:
     def run(self, function: Callable[[Task], Answer], tasks: Iterable[Task]) -> Iterator[Answer]:
         """See `Tasks`."""
         return map(function, tasks)
+
+
+class OverlappingTasks:
+    """A few at a time, in this process and in order: while one waits for another server, the others compute."""
+
+    threads: int | None = None
+
+    def run(self, function: Callable[[Task], Answer], tasks: Iterable[Task]) -> Iterator[Answer]:
+        """See `Tasks`."""
+        with ThreadPoolExecutor(_OVERLAPPING) as pool:
+            running: deque[Future[Answer]] = deque()
+            try:
+                for task in tasks:
+                    running.append(pool.submit(function, task))
+                    if len(running) > _OVERLAPPING:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                for future in running:
+                    future.cancel()
 
 
 def tasks_of(engine: Engine | None, address: str | None, settings: FeatureSettings) -> Tasks:

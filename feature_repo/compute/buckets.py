@@ -80,7 +80,9 @@ def newest_rows(view: FeatureView, files: Sequence[Location], window: Window) ->
     if not chosen:
         return
     for index, rows in _newest([_keys(file, keys) for file in chosen], window):
-        found = chosen[index].read_table(columns).take(pa.array(rows))
+        found = chosen[index].read_table(columns)
+        if rows.size < found.num_rows:
+            found = found.take(pa.array(rows))
         for start in range(0, found.num_rows, ROWS_PER_BATCH):
             yield found.slice(start, ROWS_PER_BATCH)
 

@@ -1,6 +1,6 @@
 """Feast compute engine that materialises Arrow straight into packed rows, bucket by bucket, in this process.
 
-Feast's own local engine turns every value into a protobuf object; `make bench` compares the two.
+Feast's own local engine turns every value into a protobuf object; `make bench-features` compares the two.
 Feast loads it by dotted name from `batch_engine.type`, so the class ends in `Engine` and its settings are the same
 name + `Config`.
 """
@@ -14,7 +14,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
 from feature_repo.compute.materialization import BucketMaterialization
-from feature_repo.tasks import LocalTasks, Tasks
+from feature_repo.tasks import OverlappingTasks, Tasks
 
 
 class PackedLocalEngineConfig(FeastConfigBaseModel):
@@ -28,8 +28,8 @@ class PackedLocalEngine(BucketMaterialization, LocalComputeEngine):
     """Feast's local engine, except that plain views go to the packed online store without per-value conversion."""
 
     def tasks(self) -> Tasks:
-        """One group after the other."""
-        return LocalTasks()
+        """While Redis takes one part, the next is read and packed."""
+        return OverlappingTasks()
 
     def _materialize_one(
         self, registry: BaseRegistry, task: MaterializationTask, **kwargs: Any

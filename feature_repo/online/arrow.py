@@ -61,7 +61,9 @@ def rows_of_table(spec: ViewSpec, table: pa.Table, key: str, as_of: str, built: 
 def _column(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> pa.Array:
     if name not in table.column_names:
         raise FeatureError(f"view {spec.name}: column {name} is missing; write whole rows")
-    values = table[name].combine_chunks()
+    column = table[name]
+    # Combining copies, even a single chunk.
+    values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if values.type == expected:
         return values
     try:
@@ -88,7 +90,7 @@ def _built(spec: ViewSpec, table: pa.Table, name: str | None, now_us: int) -> ND
 def _numbers(values: pa.Array) -> NDArray[Any]:
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())
-    if values.null_count:
+    if values.null_count and not pa.types.is_floating(values.type):  # a null float becomes NaN by itself
         values = values.fill_null(False if pa.types.is_boolean(values.type) else 0)
     numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
     return numbers

@@ -68,8 +68,9 @@ def encode_rows(layout: Layout, rows: Rows) -> list[bytes]:
     fixed = np.zeros(len(rows.client_ids), dtype=layout.dtype)
     nulls = _null_matrix(layout, rows)
     for block in layout.blocks:
-        for position, (name, column) in enumerate(zip(block.names, block.columns, strict=True)):
-            fixed[block.type][:, position] = _filled(layout, block, name, rows.numeric[name], nulls[:, column])
+        values = fixed[block.type]
+        for position, name in enumerate(block.names):
+            values[:, position] = _filled(layout, block, name, rows.numeric[name], rows.nulls.get(name))
     bitmap = np.packbits(nulls, axis=1, bitorder="little")
     fixed["nulls"][:, : bitmap.shape[1]] = bitmap
     _write_headers(layout, rows, fixed, nulls)
@@ -237,11 +238,13 @@ def _null_matrix(layout: Layout, rows: Rows) -> NDArray[np.bool_]:
     return nulls
 
 
-def _filled(layout: Layout, block: Block, name: str, values: NDArray[Any], nulls: NDArray[np.bool_]) -> NDArray[Any]:
+def _filled(
+    layout: Layout, block: Block, name: str, values: NDArray[Any], nulls: NDArray[np.bool_] | None
+) -> NDArray[Any]:
     expected = layout.dtype[block.type].base
     if values.dtype != expected:
         raise FeatureError(f"view {layout.spec.name}, {name}: values are {values.dtype}, the view says {expected}")
-    if not nulls.any():
+    if nulls is None:
         return values
     return np.where(nulls, expected.type(np.nan if expected.kind == "f" else 0), values)
 

@@ -19,16 +19,16 @@ _SILENT: Final = "the online store does not answer"
 # A field holds rows of one schema; what else lies there is no row and gives way.
 # Lua numbers are doubles: microseconds since 1970 are exact until the year 2255.
 _WRITE_NEWER: Final = b"""
+local field, seconds, identity, written = ARGV[1], tonumber(ARGV[2]), ARGV[3], 0
 local function stays(old, new)
-  if not old or #old < 36 or string.sub(old, 1, 12) ~= string.sub(new, 1, 12) then return false end
+  if not old or #old < 36 or string.sub(old, 1, 12) ~= identity then return false end
   local old_as_of, old_built = struct.unpack('<i8i8', old, 17)
   local as_of, built = struct.unpack('<i8i8', new, 17)
   if old_as_of ~= as_of then return old_as_of > as_of end
   return old_built > built
 end
-local field, seconds, written = ARGV[1], tonumber(ARGV[2]), 0
 for index, key in ipairs(KEYS) do
-  local new = ARGV[index + 2]
+  local new = ARGV[index + 3]
   if not stays(redis.call('HGET', key, field), new) then
     redis.call('HSET', key, field, new)
     written = written + 1
@@ -133,7 +133,8 @@ class PackedWriter:
     def _write_command(self, layout: Layout, keys: list[bytes], packed: list[bytes], group: Sequence[int]) -> bytes:
         named, rows = [keys[at] for at in group], [packed[at] for at in group]
         # The whole script each time: Redis knows it by its text, also right after a failover.
-        return packed_command(*self._head, b"%d" % len(group), *named, layout.field, self._key_ttl, *rows)
+        arguments = (layout.field, self._key_ttl, layout.identity, *rows)
+        return packed_command(*self._head, b"%d" % len(group), *named, *arguments)
 
     def _drop(self, names: Mapping[bytes, Sequence[bytes]]) -> int:
         gone = {key: fields for key, fields in names.items() if fields}
