@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any
 from zlib import crc32
 
@@ -257,10 +258,10 @@ def _write_headers(layout: Layout, rows: Rows, fixed: NDArray[np.void], nulls: N
     fixed["as_of_us"], fixed["built_us"] = rows.as_of_us, rows.built_us
 
 
-def _tails(layout: Layout, rows: Rows) -> Sequence[bytes]:
+def _tails(layout: Layout, rows: Rows) -> Sequence[bytes] | None:
     names = layout.spec.strings
     if not names:
-        return (b"",) * len(rows.client_ids)
+        return None
     texts = [[value or b"" for value in rows.strings[name]] for name in names]
     tails = [SEPARATOR.join(values) for values in zip(*texts, strict=True)]
     for client_id, tail in zip(rows.client_ids.tolist(), tails, strict=True):
@@ -269,9 +270,9 @@ def _tails(layout: Layout, rows: Rows) -> Sequence[bytes]:
     return tails
 
 
-def _sealed(fixed: bytes, width: int, tails: Sequence[bytes], client_ids: list[int]) -> list[bytes]:
+def _sealed(fixed: bytes, width: int, tails: Sequence[bytes] | None, client_ids: list[int]) -> list[bytes]:
     sealed = []
-    for start, tail, client_id in zip(range(0, len(fixed), width), tails, client_ids, strict=True):
+    for start, tail, client_id in zip(range(0, len(fixed), width), tails or repeat(b""), client_ids, strict=False):
         body = fixed[start : start + width] + tail
         sealed.append(body + crc32(body, client_id & _SEED_MASK).to_bytes(CRC_BYTES, "little"))
     return sealed

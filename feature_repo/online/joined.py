@@ -46,12 +46,14 @@ class JoinedLayout:
         self._widths = tuple(layout.width for layout in layouts)
         self._sealed = sum(self._widths) + CRC_BYTES * len(self._widths)
         self._starts = [0, *accumulate(self._widths)][:-1]
-        self._identities = np.frombuffer(b"".join([layout.identity for layout in layouts]), "<u4")
+        self._identities = b"".join([layout.identity for layout in layouts])
         self._ttl_us = np.array([layout.spec.ttl_seconds * 1_000_000 for layout in layouts], dtype=np.int64)
         self._ends = [0, *accumulate(len(layout.spec.numeric) for layout in layouts)]
         self._text_views = [at for at, layout in enumerate(layouts) if layout.spec.strings]
         self._separators = [len(layouts[at].spec.strings) - 1 for at in self._text_views]
         self._text_ends = [0, *accumulate(len(layout.spec.strings) for layout in layouts)]
+        parts = zip(self._layouts, pairwise(self._ends), pairwise(self._text_ends), strict=True)
+        self._views = [(layout.spec, slice(*numbers), slice(*strings)) for layout, numbers, strings in parts]
         self._lay_out_words()
         self._lay_out_bytes()
 
@@ -70,7 +72,7 @@ class JoinedLayout:
         if rows is None or gathered is None:
             return None
         small = np.ascontiguousarray(gathered[:, self._small]).view(np.uint8)
-        nulls = self._nulls(small) if gathered[:, self._flags].any() else None
+        nulls = self._nulls(small) if any(gathered[:, self._flags].tobytes()) else None
         texts = self._texts(rows, nulls)
         if texts is None:
             return None
@@ -134,7 +136,8 @@ class JoinedLayout:
         if len(fixed) != len(rows) * sum(widths):
             return None
         words = np.frombuffer(fixed, np.uint32).reshape(len(rows), -1).take(self._words, axis=1)
-        return words if (words[:, self._identity] == self._identities).all() else None
+        # Bytes are compared and searched faster than arrays of so few words.
+        return words if words[:, self._identity].tobytes() == self._identities * len(rows) else None
 
     def _nulls(self, small: NDArray[np.uint8]) -> NDArray[np.bool_]:
         return np.unpackbits(small.take(self._bitmaps, axis=1), axis=1, bitorder="little").view(np.bool_)
@@ -181,19 +184,18 @@ class JoinedLayout:
     ) -> dict[str, ViewBatch]:
         times = np.ascontiguousarray(words[:, self._times]).view("<i8").reshape(len(words), -1, 2)
         fresh = times[:, :, 1] >= now_us - self._ttl_us
-        all_fresh, present = bool(fresh.all()), (ViewStatus.PRESENT,) * len(words)
+        all_fresh, present = 0 not in fresh.tobytes(), (ViewStatus.PRESENT,) * len(words)
+        as_of_us, built_us = times[:, :, 0], times[:, :, 1]
         return {
-            layout.spec.name: ViewBatch(
-                spec=layout.spec,
-                status=present if all_fresh else tuple(map(_status, fresh[:, at].tolist())),
-                as_of_us=times[:, at, 0],
-                built_us=times[:, at, 1],
-                numeric=numeric[:, first:last],
-                strings=tuple([text[text_first:text_last] for text in texts]),
+            spec.name: ViewBatch(
+                spec,
+                present if all_fresh else tuple(map(_status, fresh[:, at].tolist())),
+                as_of_us[:, at],
+                built_us[:, at],
+                numeric[:, numbers],
+                tuple([text[strings] for text in texts]),
             )
-            for at, (layout, (first, last), (text_first, text_last)) in enumerate(
-                zip(self._layouts, pairwise(self._ends), pairwise(self._text_ends), strict=True)
-            )
+            for at, (spec, numbers, strings) in enumerate(self._views)
         }
 
 

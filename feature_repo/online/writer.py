@@ -7,7 +7,7 @@ import redis
 
 from credit.errors import StoreUnavailableError
 from feature_repo.online.codec import Rows, built_of, encode_rows
-from feature_repo.online.exchange import Exchange, packed_command
+from feature_repo.online.exchange import Exchange, packed_command, packed_words
 from feature_repo.online.keys import client_key, client_key_pattern, view_of_field
 from feature_repo.online.layout import Layout
 
@@ -133,8 +133,10 @@ class PackedWriter:
     def _write_command(self, layout: Layout, keys: list[bytes], packed: list[bytes], group: Sequence[int]) -> bytes:
         named, rows = [keys[at] for at in group], [packed[at] for at in group]
         # The whole script each time: Redis knows it by its text, also right after a failover.
-        arguments = (layout.field, self._key_ttl, layout.identity, *rows)
-        return packed_command(*self._head, b"%d" % len(group), *named, *arguments)
+        head = packed_words([*self._head, b"%d" % len(group)])
+        arguments = packed_words([layout.field, self._key_ttl, layout.identity])
+        count = len(self._head) + 1 + len(named) + 3 + len(rows)
+        return b"".join((b"*%d\r\n" % count, head, packed_words(named), arguments, packed_words(rows)))
 
     def _drop(self, names: Mapping[bytes, Sequence[bytes]]) -> int:
         gone = {key: fields for key, fields in names.items() if fields}
