@@ -9,6 +9,7 @@ the number of clients. Whatever the size, a process may take 15 s and a GiB: to 
 
 import argparse
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,10 +181,9 @@ def _judged(bench: Bench, work: str, done: Finished, full_seconds: float | None)
 
 @contextmanager
 def _private_redis(home: Home) -> Iterator[redis_server.RunningServer]:
+    shutil.rmtree(home.run / "redis", ignore_errors=True)
     server = redis_server.start(home)
     try:
-        with redis.Redis.from_url(server.url) as client:
-            client.flushall()
         yield server
     finally:
         redis_server.stop(home)

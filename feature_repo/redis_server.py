@@ -18,6 +18,7 @@ from redis.retry import Retry
 from credit.errors import SettingsError, StepError
 from credit.files import write_text
 from credit.platform import Home
+from credit.progress import step
 from credit.schemas.features import Frozen
 
 HOST: Final = "127.0.0.1"
@@ -73,6 +74,7 @@ def start(home: Home, port: int | None = None, binary: Path | None = None) -> Ru
                     f"the private Redis already runs on port {running.port}: "
                     f"stop it (creditctl redis stop), or leave out --port {port}"
                 )
+            _wait_until_loaded(running)
             return running
         chosen = _free_port(folder, port)
         write_text(_config_file(folder), _config(folder, chosen))
@@ -150,7 +152,26 @@ def _wait_until_up(home: Home) -> RunningServer:
         if time.monotonic() > deadline:
             raise StepError(f"the private Redis did not start. {_last_words(_folder(home))}")
         time.sleep(0.05)
+    _wait_until_loaded(running)
     return running
+
+
+def _wait_until_loaded(running: RunningServer) -> None:
+    """While it reads its file a server refuses every request; a gigabyte takes some ten seconds."""
+    if not _is_loading(running.port):
+        return
+    with step("Redis loads its data"):
+        while _is_loading(running.port):
+            time.sleep(0.1)
+
+
+def _is_loading(port: int) -> bool:
+    try:
+        with closing(_client(port)) as client:
+            info: Any = client.info("persistence")
+    except redis.RedisError:
+        return False  # it ended: whoever asks next is told so
+    return bool(info["loading"] or info.get("async_loading", 0))
 
 
 def _free_port(folder: Path, wanted: int | None) -> int:

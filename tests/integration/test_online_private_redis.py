@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis_servers import redis_server as other_redis
 
 from credit.cli import run
@@ -49,6 +51,17 @@ def test_data_outlives_a_stop_and_the_port_stays(home: Home, binary: Path | None
     assert second.port == first.port
     with redis.Redis.from_url(second.url) as client:
         assert client.get("key") == b"value"
+
+
+def test_a_start_waits_until_the_data_is_loaded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with redis.Redis.from_url(redis_server.start(home).url) as client:
+        for at in range(100):
+            client.set(f"key {at}", bytes(2048))
+    redis_server.stop(home)
+    plain, slow = redis_server._config, "key-load-delay 10000\nloading-process-events-interval-bytes 1024\n"
+    monkeypatch.setattr(redis_server, "_config", lambda *given: plain(*given) + slow)
+    with redis.Redis.from_url(redis_server.start(home).url, retry=Retry(NoBackoff(), 0)) as client:
+        assert client.get("key 99") == bytes(2048)
 
 
 def test_a_second_start_finds_the_first(home: Home) -> None:
