@@ -54,14 +54,16 @@ def test_data_outlives_a_stop_and_the_port_stays(home: Home, binary: Path | None
 
 
 def test_a_start_waits_until_the_data_is_loaded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    with redis.Redis.from_url(redis_server.start(home).url) as client:
-        for at in range(100):
-            client.set(f"key {at}", bytes(2048))
+    """Redis answers others while it loads, and refuses them, after every 1,024 commands of its file."""
+    with redis.Redis.from_url(redis_server.start(home).url) as client, client.pipeline(transaction=False) as pipe:
+        for at in range(12_000):
+            pipe.set(f"key {at}", "value")
+        pipe.execute()
     redis_server.stop(home)
-    plain, slow = redis_server._config, "key-load-delay 10000\nloading-process-events-interval-bytes 1024\n"
-    monkeypatch.setattr(redis_server, "_config", lambda *given: plain(*given) + slow)
+    plain = redis_server._config
+    monkeypatch.setattr(redis_server, "_config", lambda *given: plain(*given) + "key-load-delay 100\n")
     with redis.Redis.from_url(redis_server.start(home).url, retry=Retry(NoBackoff(), 0)) as client:
-        assert client.get("key 99") == bytes(2048)
+        assert client.get("key 11999") == b"value"
 
 
 def test_a_second_start_finds_the_first(home: Home) -> None:
