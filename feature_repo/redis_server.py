@@ -137,6 +137,8 @@ def _config(folder: Path, port: int) -> str:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": '""',
+        # Filling the store must not rewrite the file again and again; a gigabyte is read in some ten seconds.
+        "auto-aof-rewrite-min-size": "1gb",
         # Features and decisions must not disappear silently: a full server refuses writes instead.
         "maxmemory-policy": "noeviction",
         # A client's hash holds a few rows of some hundred bytes: as one block it takes a sixth less memory. Every
