@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -97,14 +98,18 @@ def _mentions(feature: Feature, text: str | None) -> bool:
 
 
 def _list_table(cards: list[FeatureCard]) -> Table:
-    table = Table("feature", "view", "type", "window", title=f"{len(cards)} features")
+    """Names are never cut: people copy them. What does not fit beside them is in `describe` and --json."""
+    table = Table(title=f"{len(cards)} features", box=SIMPLE, padding=0)
+    table.add_column("feature", no_wrap=True)
     for heading in ("missing", "importance"):
         table.add_column(heading, justify="right")
     table.add_column("meaning")
-    for card in cards:
+    for before, card in zip([None, *cards], cards, strict=False):
+        if before is None or before.view != card.view:
+            table.add_section()
+            table.add_row(Text(card.view, style="bold"))
         name = f"{card.name} (protected)" if card.protected else card.name
-        figures = (percent(card.missing), percent(card.importance))
-        table.add_row(name, card.view, card.type, card.window, *figures, Text(card.meaning))
+        table.add_row(name, percent(card.missing), percent(card.importance), Text(card.meaning))
     return table
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -15,7 +16,7 @@ from feature_repo.cli.options import HomeOption, JsonOption, chosen_home
 from feature_repo.settings import FeatureSettings
 
 if TYPE_CHECKING:
-    from feature_repo.freshness import ViewFreshness
+    from feature_repo.freshness import OnlineState, ViewFreshness
 
 _GOOD = ("fresh", "offline")
 
@@ -48,35 +49,28 @@ def freshness(
 
 def _show(found: "list[ViewFreshness]") -> None:
     clients = max((one.online.clients for one in found if one.online), default=0)
-    table = Table("view", "TTL", "last build (UTC)", title=f"Freshness, {clients:,} clients looked at")
-    for heading in ("present", "stale", "missing", "other schema"):
-        table.add_column(heading, justify="right")
-    for heading in ("as_of", "built (UTC)", "verdict"):
-        table.add_column(heading)
+    table = Table(title=f"Freshness, {clients:,} clients looked at; times in UTC, all of them with --json")
+    table.box, table.padding = SIMPLE, (0, 0)
+    for heading in ("view", "verdict", "last build", "oldest online", "newest as_of"):
+        table.add_column(heading, no_wrap=True)
     for one in found:
-        table.add_row(one.view, f"{one.ttl_hours} h", _build(one), *_online(one), one.verdict)
+        built = "never" if one.last_build is None else _text(one.last_build)
+        state = one.online
+        oldest, newest = (state.oldest_built, state.newest_as_of) if state else (None, None)
+        online = ("–" if oldest is None else _text(oldest), "–" if newest is None else f"{newest:%Y-%m-%d}")
+        table.add_row(one.view, one.verdict, built, *online)
     console = Console()
     console.print(table)
+    for one in found:
+        if one.online and one.verdict in ("stale", "incomplete"):
+            console.print(f"{one.view}: {_shares(one.online)}", markup=False)
     if clients == 0:
         console.print("no client is online: run `creditctl features materialize`", markup=False)
 
 
-def _build(one: "ViewFreshness") -> str:
-    return "never" if one.last_build is None else f"{_text(one.last_build)} ({one.last_run})"
-
-
-def _online(one: "ViewFreshness") -> list[str]:
-    state = one.online
-    if state is None or state.clients == 0:
-        return ["–"] * 6
-    shares = [percent(share) for share in (state.present, state.stale, state.missing, state.schema_mismatch)]
-    return [*shares, _span(state.oldest_as_of, state.newest_as_of), _span(state.oldest_built, state.newest_built)]
-
-
-def _span(oldest: datetime | None, newest: datetime | None) -> str:
-    if oldest is None or newest is None:
-        return "–"
-    return _text(oldest) if oldest == newest else f"{_text(oldest)} to {_text(newest)}"
+def _shares(state: "OnlineState") -> str:
+    shares = {"stale": state.stale, "missing": state.missing, "of another schema": state.schema_mismatch}
+    return ", ".join(f"{percent(share)} {name}" for name, share in shares.items() if share)
 
 
 def _text(moment: datetime) -> str:
