@@ -115,11 +115,15 @@ class Location:
         Raises:
             KeyError: a column is absent.
         """
-        files, path = self._opened()
-        # Not `read_table`, which makes a dataset of one file: that takes longer than reading a bucket.
-        with pq.ParquetFile(path, filesystem=files, memory_map=self.is_local, pre_buffer=not self.is_local) as file:
+        with self.open_parquet() as file:
             found = file.read(columns, use_threads=False)
         return found if columns is None else found.select(columns)
+
+    def open_parquet(self) -> pq.ParquetFile:
+        """A Parquet file to read from several times; the caller closes it."""
+        files, path = self._opened()
+        # Not `read_table`, which makes a dataset of one file: that takes longer than reading a bucket.
+        return pq.ParquetFile(path, filesystem=files, memory_map=self.is_local, pre_buffer=not self.is_local)
 
     def write_table(self, table: pa.Table) -> None:
         """Write a whole Parquet file; equal tables make equal bytes everywhere."""

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from feast import FeatureView, FileSource
 from numpy.typing import NDArray
 
@@ -76,20 +78,22 @@ def newest_rows(view: FeatureView, files: Sequence[Location], window: Window) ->
     times = times_of(view)
     keys = [JOIN_KEY, *(name for name in times if name)]
     columns = [*keys, *(field.name for field in view.features)]
-    chosen = [file for file in files if _may_hold(file, columns, times.event, window)]
-    if not chosen:
-        return
-    for index, rows in _newest([_keys(file, keys) for file in chosen], window):
-        found = chosen[index].read_table(columns)
-        if rows.size < found.num_rows:
-            found = found.take(pa.array(rows))
-        for start in range(0, found.num_rows, ROWS_PER_BATCH):
-            yield found.slice(start, ROWS_PER_BATCH)
+    with ExitStack() as stack:
+        opened = [(file, stack.enter_context(file.open_parquet())) for file in files]
+        chosen = [one for one in opened if _may_hold(*one, columns, times.event, window)]
+        if not chosen:
+            return
+        for index, rows in _newest([_keys(*one, keys) for one in chosen], window):
+            found = chosen[index][1].read(columns, use_threads=False)
+            if rows.size < found.num_rows:
+                found = found.take(pa.array(rows))
+            for start in range(0, found.num_rows, ROWS_PER_BATCH):
+                yield found.slice(start, ROWS_PER_BATCH)
 
 
-def _keys(file: Location, names: list[str]) -> NDArray[np.int64]:
+def _keys(file: Location, parquet: pq.ParquetFile, names: list[str]) -> NDArray[np.int64]:
     """Client, event and created timestamp (microseconds; 0 without one) as rows of a matrix."""
-    table = file.read_table(names)
+    table = parquet.read(names, use_threads=False)
     if table[names[0]].null_count or table[names[1]].null_count:
         raise FeatureError(f"{file} has rows without {names[0]} or {names[1]}")
     columns = [table[names[0]].cast(pa.int64()).to_numpy()]
@@ -110,9 +114,9 @@ def _newest(files: list[NDArray[np.int64]], window: Window) -> Iterator[tuple[in
         yield index, np.sort(place[last[file[last] == index]])
 
 
-def _may_hold(file: Location, columns: list[str], event: str, window: Window) -> bool:
+def _may_hold(file: Location, parquet: pq.ParquetFile, columns: list[str], event: str, window: Window) -> bool:
     """Whether a file may hold rows of the window, by the statistics in its footer."""
-    footer = file.footer()
+    footer = parquet.metadata
     schema = footer.schema.to_arrow_schema()
     missing = [name for name in columns if name not in schema.names]
     groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
