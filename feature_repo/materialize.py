@@ -14,7 +14,7 @@ from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.sources import EVENT_TIMESTAMP
 from feature_repo.sql_engine import connect
 from feature_repo.storage import Location
-from feature_repo.store import open_store
+from feature_repo.store import registered_store
 from feature_repo.tasks import Engine
 
 
@@ -52,7 +52,7 @@ def materialize_views(
         StepError: Feast failed.
         StoreUnavailableError: Redis did not take the rows.
     """
-    store = open_store(home, engine, ray_address)
+    store = registered_store(home, engine, ray_address)
     views = sorted(view.name for view in store.list_feature_views() if view.online)
     if not views:
         raise FeatureError("no feature view is registered: run `creditctl features apply`")

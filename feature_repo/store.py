@@ -66,13 +66,30 @@ def open_store(home: Home, engine: Engine | None = None, ray_address: str | None
     return store
 
 
+def registered_store(home: Home, engine: Engine | None = None, ray_address: str | None = None) -> FeatureStore:
+    """As `open_store`, for those who cannot do without registered views.
+
+    Raises:
+        FeatureError: no view is registered.
+    """
+    try:
+        with quiet_feast():
+            store = open_store(home, engine, ray_address)
+            found = store.list_feature_views()
+    except FileNotFoundError:  # Feast's registry file, and the folder in which it would make one
+        found = []
+    if not found:
+        raise FeatureError("no feature view is registered: run `creditctl features apply`")
+    return store
+
+
 def service_contract(home: Home, service: str) -> ServiceContract:
     """The ordered features of a feature service as registered, with the layouts of its views.
 
     Raises:
         FeatureError: the service is not registered.
     """
-    return _contract(open_store(home), service)
+    return _contract(registered_store(home), service)
 
 
 def prune_online_store(home: Home, built_before: datetime) -> int:
@@ -82,7 +99,7 @@ def prune_online_store(home: Home, built_before: datetime) -> int:
         FeatureError: no view is registered: then every row would be of another schema.
         StoreUnavailableError: Redis did not answer.
     """
-    store = open_store(home)
+    store = registered_store(home)
     views = [view for view in store.list_feature_views() if view.online]
     if not views:
         raise FeatureError("no feature view is registered: run `creditctl features apply`")
@@ -109,7 +126,7 @@ def historical_features(home: Home, spine: pa.Table, service: str) -> pa.Table:
             spine lacks a column or holds an impossible override.
     """
     rows = _checked(spine)
-    store = open_store(home)
+    store = registered_store(home)
     contract = _contract(store, service)
     references = _references(contract)
     schema = _schema(contract)

@@ -27,7 +27,7 @@ def ui(
     _check_free(port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    from feature_repo.registered import registered_store  # feast takes seconds to import
+    from feature_repo.store import registered_store  # feast takes seconds to import
 
     store = registered_store(folder)
     typer.echo(f"Feast on http://{_HOST}:{port}, stop with Ctrl-C", err=True)

@@ -16,8 +16,8 @@ from feature_repo.catalogue import View
 from feature_repo.feast_output import quiet_feast
 from feature_repo.online.specs import spec_of
 from feature_repo.online_access import online_reader
-from feature_repo.registered import registered_store
 from feature_repo.settings import FeatureSettings
+from feature_repo.store import registered_store
 
 _LAST: Final[dict[MissingPolicy, int]] = {"impute": 0, "refer": 1, "refuse": 2}
 

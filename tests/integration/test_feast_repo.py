@@ -396,3 +396,11 @@ def test_removed_views_leave_no_fields_and_teardown_no_keys(platform: Platform) 
 def test_nothing_built_is_said_before_feast_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["features", "apply", "--home", str(tmp_path)]) == 1
     assert "creditctl features build" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["materialize", "prune"])
+def test_nothing_registered_is_said_in_one_line(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["features", command, "--home", str(tmp_path)]) == 1
+    assert "creditctl features apply" in capsys.readouterr().err
