@@ -1,5 +1,7 @@
 """Labelled applications made in memory: random features of the small test contract, labels with a known pattern."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow as pa
 from bundles import random_views, small_contract
@@ -34,4 +36,5 @@ def synthetic_dataset(clients: int = 2_000, *, seed: int = 0) -> Dataset:
     applied = start + rng.integers(0, 730 * 86_400, clients).astype("timedelta64[s]")
     ids = np.arange(100_001, 100_001 + clients)
     declared = contract.model_copy(update={"categories": {}})
-    return Dataset(ids, applied.astype("datetime64[us]"), labels, ids.copy(), features, declared)
+    known_until = datetime(2025, 1, 1, tzinfo=UTC)
+    return Dataset(ids, applied.astype("datetime64[us]"), labels, ids.copy(), features, declared, known_until)

@@ -37,6 +37,8 @@ class Dataset:
         persons: equal for applications of one person: the smallest client id among them, shape (n,).
         features: one column per feature, rows in the same order.
         declared: what the feature service delivers; its categories are not known yet.
+        known_until: labels known at this moment, UTC.
+        sample: about this many clients were taken; None for all.
     """
 
     client_ids: NDArray[np.int64]
@@ -45,6 +47,8 @@ class Dataset:
     persons: NDArray[np.int64]
     features: pa.Table
     declared: FeatureContract
+    known_until: datetime
+    sample: int | None = None
 
     def __post_init__(self) -> None:
         if not self.labels.size:
@@ -85,20 +89,35 @@ class TableColumns(Mapping[str, ColumnValues]):
         return int(self._table.num_columns)
 
 
-def load_dataset(home: Home, declared: FeatureContract, source: FeatureSource, sample: int | None = None) -> Dataset:
-    """Labelled applications whose label was known at the data's present, with their features as of T0.
+def load_dataset(
+    home: Home,
+    declared: FeatureContract,
+    source: FeatureSource,
+    sample: int | None = None,
+    known_until: datetime | None = None,
+) -> Dataset:
+    """Labelled applications whose label was known at a moment, with their features as of T0.
 
     Args:
         home: holds the event store.
         declared: what the feature service delivers.
         source: point-in-time features.
         sample: take about this many clients, the same ones every time.
+        known_until: the moment; None for the data's present.
 
     Raises:
-        TrainingError: no label has matured, there is one class only, or features are not built for every client.
+        TrainingError: no label has matured, there is one class only, features are not built for every client, or the
+            moment lies after the data's present.
         DataError: the event store is absent.
     """
-    labelled = matured_labels(event_store(home), sample)
+    store = event_store(home)
+    moment_known = known_until or store.meta.as_of_now
+    if moment_known > store.meta.as_of_now:
+        raise TrainingError(
+            f"labels known at {moment_known:%Y-%m-%d} are asked for, and the data ends at "
+            f"{store.meta.as_of_now:%Y-%m-%d}: ingest the later data first"
+        )
+    labelled = matured_labels(store, sample, moment_known)
     if not labelled.num_rows:
         raise TrainingError(
             f"no label is older than its delay of {LABEL_DELAY.days} days: the data window is empty or too recent"
@@ -113,13 +132,21 @@ def load_dataset(home: Home, declared: FeatureContract, source: FeatureSource, s
         persons=same_person(labelled),
         features=features,
         declared=declared,
+        known_until=moment_known,
+        sample=sample,
     )
 
 
-def matured_labels(store: EventStore, sample: int | None = None) -> pa.Table:
-    """SK_ID_CURR, t0, target and the attributes that tell persons apart, of clients with T0 + delay <= present."""
-    known_until = store.meta.as_of_now - LABEL_DELAY
-    parts = [_labelled_bucket(store, bucket, known_until) for bucket in range(store.buckets)]
+def matured_labels(store: EventStore, sample: int | None = None, known_until: datetime | None = None) -> pa.Table:
+    """SK_ID_CURR, t0, target and the attributes that tell persons apart, of clients with T0 + delay <= known_until.
+
+    Args:
+        store: of events.
+        sample: about this many, the same ones every time.
+        known_until: None for the data's present.
+    """
+    newest = (known_until or store.meta.as_of_now) - LABEL_DELAY
+    parts = [_labelled_bucket(store, bucket, newest) for bucket in range(store.buckets)]
     labelled = pa.concat_tables(parts).sort_by("SK_ID_CURR")
     if sample is None or sample >= labelled.num_rows:
         return labelled
@@ -173,9 +200,9 @@ def moment(value: np.datetime64) -> datetime:
     return converted.replace(tzinfo=UTC)
 
 
-def _labelled_bucket(store: EventStore, bucket: int, known_until: datetime) -> pa.Table:
+def _labelled_bucket(store: EventStore, bucket: int, newest: datetime) -> pa.Table:
     clients = store.clients(bucket).select(["SK_ID_CURR", "t0", "target"])
-    matured = pc.and_(pc.is_valid(clients["target"]), pc.less_equal(clients["t0"], pa.scalar(known_until)))
+    matured = pc.and_(pc.is_valid(clients["target"]), pc.less_equal(clients["t0"], pa.scalar(newest)))
     persons = store.path(APPLICATION, bucket).read_table(list(_PERSON_COLUMNS))
     return clients.filter(matured).join(persons, "SK_ID_CURR", join_type="inner")
 

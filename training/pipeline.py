@@ -74,7 +74,7 @@ def make_bundle(
 ) -> Bundle:
     """Fit, judge, write the signed bundle to `target`, and load it back as serving will."""
     dataset = prepared.dataset
-    origin = provenance_of(dataset, prepared.split, fingerprint(dataset, prepared.matrix), settings.seed)
+    origin = provenance_of(dataset, prepared.split, fingerprint(dataset, prepared.matrix), settings)
     parts = fit_parts(prepared, settings)
     unsigned = Manifest(name=settings.model_name, feature_service=settings.feature_service, provenance=origin, files={})
     parts = complete_parts(parts, Bundle("", unsigned, parts), prepared, settings, oracle)
@@ -96,9 +96,6 @@ def _extras(plots: Path, bundle: Bundle, prepared: Prepared, settings: TrainingS
 
 def _parameters(bundle: Bundle, settings: TrainingSettings) -> dict[str, str]:
     """Settings that shape the model, and what came of them."""
-    chosen = settings.model_dump(
-        mode="json", exclude={"mlflow_tracking_uri", "private_key", "public_key", "threads", "model_name"}
-    )
     outcome = {"trees_taken": bundle.trees, "calibration": bundle.calibration.method}
     rows = {f"rows_{name}": count for name, count in bundle.manifest.provenance.rows.items()}
-    return {name: str(value) for name, value in (chosen | outcome | rows).items()}
+    return {name: str(value) for name, value in (settings.recipe() | outcome | rows).items()}

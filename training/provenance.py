@@ -8,22 +8,27 @@ from pathlib import Path
 
 from credit.bundle.manifest import Provenance
 from training.dataset import Dataset, moment
+from training.settings import TrainingSettings
 from training.split import Split
 
 _LIBRARIES = ("credit-scoring", "feast", "lightgbm", "mlflow-skinny", "numpy", "pyarrow", "scikit-learn")
 
 
-def provenance_of(dataset: Dataset, split: Split, dataset_sha256: str, seed: int) -> Provenance:
+def provenance_of(dataset: Dataset, split: Split, dataset_sha256: str, settings: TrainingSettings) -> Provenance:
     """The origin of a model trained now on `dataset`."""
     return Provenance(
         created=datetime.now(UTC),
         data_from=moment(dataset.applied_at.min()),
         data_until=moment(dataset.applied_at.max()),
+        known_until=dataset.known_until,
+        test_from=moment(dataset.applied_at[split.test].min()),
+        sample=dataset.sample,
+        settings=settings.recipe(),
         rows=split.sizes(),
         dataset_sha256=dataset_sha256,
         git_revision=git_revision(Path(__file__).parent),
         libraries=library_versions(),
-        seed=seed,
+        seed=settings.seed,
     )
 
 

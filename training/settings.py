@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from credit.platform import Home
 
+#: Where things are and how fast, which leaves the model as it is.
+_NO_RECIPE = {"mlflow_tracking_uri", "private_key", "public_key", "threads", "model_name"}
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -42,10 +44,16 @@ class TrainingSettings(BaseSettings):
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of the split and of LightGBM.")
     trees: int = Field(default=600, ge=1, le=5_000, description="Most trees; early stopping takes fewer.")
+    patience: int = Field(default=50, ge=1, description="Trees without a better validation log-loss before stopping.")
     learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage of each tree.")
     max_depth: int = Field(default=4, ge=1, le=16, description="Deepest tree; bounds the cost of explanations.")
     leaves: int = Field(default=12, ge=2, le=1_024, description="Most leaves of a tree.")
-    patience: int = Field(default=50, ge=1, description="Trees without a better validation log-loss before stopping.")
+    leaf_clients: int = Field(default=40, ge=1, description="Fewest training clients of a leaf.")
+    leaf_shrinkage: float = Field(default=50.0, ge=0, description="L2 penalty of leaf values.")
+    feature_share: float = Field(default=0.1, gt=0, le=1, description="Share of features that a tree may use.")
+    client_share: float = Field(default=0.8, gt=0, le=1, description="Share of training clients that a tree sees.")
+    category_smoothing: float = Field(default=30.0, ge=0, description="Weight of the mean in splits by category.")
+    bins: int = Field(default=127, ge=15, le=255, description="Most bins of a number.")
     threads: int = Field(
         default=2, ge=1, description="Threads of LightGBM on large data; the trees do not depend on it."
     )
@@ -54,6 +62,10 @@ class TrainingSettings(BaseSettings):
     explain_rows: int = Field(default=1_000, ge=1, description="Clients behind the global importance.")
     reference_rows: int = Field(default=5_000, ge=1, description="Clients in the drift reference sample.")
     baseline_rows: int = Field(default=50_000, ge=1, description="Most clients for the logistic regression baseline.")
+
+    def recipe(self) -> dict[str, float | int | str | bool | None]:
+        """What shapes split and model; kept in every bundle, so that a run can be repeated."""
+        return self.model_dump(mode="json", exclude=_NO_RECIPE)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

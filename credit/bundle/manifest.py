@@ -41,13 +41,20 @@ class FileEntry(Frozen):
 class Provenance(Frozen):
     """Where a model comes from.
 
-    `rows` counts clients by part of the split. `libraries` maps package to version. `git_revision` is "unknown"
-    outside a repository and ends in "-dirty" with uncommitted changes.
+    `data_from` and `data_until` enclose the application times. Labels are those known at `known_until`, of all clients
+    or of a seeded `sample`; with `settings`, which shaped split and model, that rebuilds the same data. `test_from` is
+    the first application time of the out-of-time test: everything the model learned from is older. `rows` counts
+    clients by part of the split. `libraries` maps package to version. `git_revision` is "unknown" outside a repository
+    and ends in "-dirty" with uncommitted changes.
     """
 
     created: datetime
     data_from: datetime
     data_until: datetime
+    known_until: datetime
+    test_from: datetime
+    sample: int | None
+    settings: dict[str, float | int | str | bool | None]
     rows: dict[str, int]
     dataset_sha256: str
     git_revision: str

@@ -62,7 +62,12 @@ def test_one_class_and_missing_features_are_refused(dataset):
     with pytest.raises(TrainingError, match="bureau_debt_sum"):
         dataclasses.replace(dataset, features=dataset.features.drop_columns(["bureau_debt_sum"]))
     with pytest.raises(TrainingError, match="no labelled"):
-        Dataset(*(np.array([], dtype=np.int64) for _ in range(4)), dataset.features.slice(0, 0), dataset.declared)
+        Dataset(
+            *(np.array([], dtype=np.int64) for _ in range(4)),
+            dataset.features.slice(0, 0),
+            dataset.declared,
+            dataset.known_until,
+        )
 
 
 def test_moments_are_in_utc():
