@@ -32,7 +32,7 @@ from feature_repo.catalogue import View, load_catalogue
 from feature_repo.ingest.events import EventStore
 from feature_repo.locations import event_store
 from feature_repo.store import historical_features
-from training.dataset import matured_labels
+from training.dataset import LabelRequest, matured_labels
 
 _BITS = {pa.float32(): pa.int32(), pa.float64(): pa.int64()}
 
@@ -59,7 +59,7 @@ class Comparison:
 
 def compare_training_set(home: Home, service: str, sample: int, seed: int) -> Comparison:
     """Join the features of every matured label, then compare `sample` of the rows with the oracle."""
-    labelled = matured_labels(event_store(home))
+    labelled = matured_labels(event_store(home), LabelRequest())
     spine = labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
     return compare_with_oracle(home, historical_features(home, spine, service), sample, seed)
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 import pyarrow as pa
@@ -89,39 +89,39 @@ class TableColumns(Mapping[str, ColumnValues]):
         return int(self._table.num_columns)
 
 
-def load_dataset(
-    home: Home,
-    declared: FeatureContract,
-    source: FeatureSource,
-    sample: int | None = None,
-    known_until: datetime | None = None,
-) -> Dataset:
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """Which labelled applications are wanted: all of them, unless something is set.
+
+    Attributes:
+        known_until: labels known at this moment; None for the data's present.
+        sample: about this many clients, the same ones every time; None for all.
+        applied_from: first day of the applications, UTC; None for no limit.
+        applied_until: last day of the applications, UTC; None for no limit.
+    """
+
+    known_until: datetime | None = None
+    sample: int | None = None
+    applied_from: date | None = None
+    applied_until: date | None = None
+
+
+def load_dataset(home: Home, declared: FeatureContract, source: FeatureSource, request: LabelRequest) -> Dataset:
     """Labelled applications whose label was known at a moment, with their features as of T0.
 
     Args:
         home: holds the event store.
         declared: what the feature service delivers.
         source: point-in-time features.
-        sample: take about this many clients, the same ones every time.
-        known_until: the moment; None for the data's present.
+        request: which applications.
 
     Raises:
-        TrainingError: no label has matured, there is one class only, features are not built for every client, or the
-            moment lies after the data's present.
+        TrainingError: no label has matured in the window, there is one class only, features are not built for every
+            client, or the moment lies after the data's present.
         DataError: the event store is absent.
     """
     store = event_store(home)
-    moment_known = known_until or store.meta.as_of_now
-    if moment_known > store.meta.as_of_now:
-        raise TrainingError(
-            f"labels known at {moment_known:%Y-%m-%d} are asked for, and the data ends at "
-            f"{store.meta.as_of_now:%Y-%m-%d}: ingest the later data first"
-        )
-    labelled = matured_labels(store, sample, moment_known)
-    if not labelled.num_rows:
-        raise TrainingError(
-            f"no label is older than its delay of {LABEL_DELAY.days} days: the data window is empty or too recent"
-        )
+    labelled = matured_labels(store, request)
     spine = labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
     features = source(spine)
     _check_complete(features, spine, declared.views)
@@ -132,25 +132,34 @@ def load_dataset(
         persons=same_person(labelled),
         features=features,
         declared=declared,
-        known_until=moment_known,
-        sample=sample,
+        known_until=request.known_until or store.meta.as_of_now,
+        sample=request.sample,
     )
 
 
-def matured_labels(store: EventStore, sample: int | None = None, known_until: datetime | None = None) -> pa.Table:
+def matured_labels(store: EventStore, request: LabelRequest) -> pa.Table:
     """SK_ID_CURR, t0, target and the attributes that tell persons apart, of clients with T0 + delay <= known_until.
 
-    Args:
-        store: of events.
-        sample: about this many, the same ones every time.
-        known_until: None for the data's present.
+    Raises:
+        TrainingError: there is none, or labels known later than the data's present are asked for.
     """
-    newest = (known_until or store.meta.as_of_now) - LABEL_DELAY
-    parts = [_labelled_bucket(store, bucket, newest) for bucket in range(store.buckets)]
+    known_until = request.known_until or store.meta.as_of_now
+    if known_until > store.meta.as_of_now:
+        raise TrainingError(
+            f"labels known at {known_until:%Y-%m-%d} are asked for, and the data ends at "
+            f"{store.meta.as_of_now:%Y-%m-%d}: ingest the later data first"
+        )
+    oldest, newest = _window(request, known_until - LABEL_DELAY)
+    parts = [_labelled_bucket(store, bucket, oldest, newest) for bucket in range(store.buckets)]
     labelled = pa.concat_tables(parts).sort_by("SK_ID_CURR")
-    if sample is None or sample >= labelled.num_rows:
+    if not labelled.num_rows:
+        raise TrainingError(
+            f"no application from {oldest:%Y-%m-%d} to {newest:%Y-%m-%d} has a label that is older than its delay of "
+            f"{LABEL_DELAY.days} days: the window is empty or too recent"
+        )
+    if request.sample is None or request.sample >= labelled.num_rows:
         return labelled
-    chosen = np.sort(np.random.default_rng(0).choice(labelled.num_rows, size=sample, replace=False))
+    chosen = np.sort(np.random.default_rng(0).choice(labelled.num_rows, size=request.sample, replace=False))
     return labelled.take(pa.array(chosen))
 
 
@@ -200,9 +209,20 @@ def moment(value: np.datetime64) -> datetime:
     return converted.replace(tzinfo=UTC)
 
 
-def _labelled_bucket(store: EventStore, bucket: int, newest: datetime) -> pa.Table:
+def _window(request: LabelRequest, newest: datetime) -> tuple[datetime, datetime]:
+    """First and last moment of the applications wanted."""
+    oldest = datetime.combine(request.applied_from or date(1970, 1, 1), time.min, UTC)
+    if request.applied_until is not None:
+        newest = min(newest, datetime.combine(request.applied_until, time.max, UTC))
+    return oldest, newest
+
+
+def _labelled_bucket(store: EventStore, bucket: int, oldest: datetime, newest: datetime) -> pa.Table:
     clients = store.clients(bucket).select(["SK_ID_CURR", "t0", "target"])
-    matured = pc.and_(pc.is_valid(clients["target"]), pc.less_equal(clients["t0"], pa.scalar(newest)))
+    inside = pc.and_(
+        pc.less_equal(clients["t0"], pa.scalar(newest)), pc.greater_equal(clients["t0"], pa.scalar(oldest))
+    )
+    matured = pc.and_(pc.is_valid(clients["target"]), inside)
     persons = store.path(APPLICATION, bucket).read_table(list(_PERSON_COLUMNS))
     return clients.filter(matured).join(persons, "SK_ID_CURR", join_type="inner")
 

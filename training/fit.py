@@ -3,6 +3,7 @@
 import lightgbm as lgb
 
 from credit.progress import Step
+from training.monotone import signs
 from training.prepare import Prepared
 from training.settings import TrainingSettings
 
@@ -17,7 +18,7 @@ def fit(prepared: Prepared, settings: TrainingSettings, progress: Step) -> lgb.B
     training = lgb.Dataset(matrix, labels, feature_name=list(prepared.contract.names), categorical_feature=categorical)
     validation = training.create_valid(*prepared.part("validation"))
     fitted = lgb.train(
-        parameters(settings, labels.size),
+        parameters(settings, labels.size) | {"monotone_constraints": signs(prepared.contract.names)},
         training,
         num_boost_round=settings.trees,
         valid_sets=[validation],

@@ -47,5 +47,5 @@ def prepare(dataset: Dataset, settings: TrainingSettings) -> Prepared:
     with step("Encode features"):
         contract = draft_contract(dataset, split.train)
         prepared = Prepared(dataset, split, contract, MatrixEncoder(contract).from_columns(dataset.columns()))
-        refuse_leaks(*prepared.part("train"), contract.names, settings.leakage_auc)
+        refuse_leaks(*prepared.part("train"), contract, settings.leakage_auc)
     return prepared

@@ -15,6 +15,7 @@ from training.dataset import Dataset, load_dataset
 from training.features import feature_source
 from training.keys import signing_key
 from training.pipeline import Trained, train_and_register
+from training.recipe import label_request
 from training.registry import Registry
 from training.settings import TrainingSettings
 
@@ -39,7 +40,7 @@ def run_training(home: Home, settings: TrainingSettings, sample: int | None = No
         registry = Registry(settings.mlflow_tracking_uri, settings.model_name)
     with step("Load labels and historical features"):
         declared, source = feature_source(home, settings.feature_service)
-        dataset = load_dataset(home, declared, source, sample)
+        dataset = load_dataset(home, declared, source, label_request(settings, sample))
     return train_and_register(dataset, settings, private_key, registry, _oracle(home, dataset))
 
 

@@ -1,5 +1,6 @@
 """Settings of training: environment variables `TRAINING_*`."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -38,6 +39,8 @@ class TrainingSettings(BaseSettings):
         "calibration part.",
     )
 
+    window_from: date | None = Field(default=None, description="First day of the applications; unset, no limit.")
+    window_until: date | None = Field(default=None, description="Last day of the applications; unset, no limit.")
     test_share: Share = Field(default=0.20, description="Newest share of applications: the out-of-time test.")
     validation_share: Share = Field(default=0.10, description="Share of the older persons for early stopping.")
     calibration_share: Share = Field(default=0.15, description="Share of the older persons for calibration.")

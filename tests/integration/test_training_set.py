@@ -26,7 +26,7 @@ from feature_repo.locations import event_store
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.reader import PackedReader
-from training.dataset import load_dataset, matured_labels
+from training.dataset import LabelRequest, load_dataset, matured_labels
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -61,7 +61,7 @@ class Portfolio:
 
     def training(self) -> pa.Table:
         """The spine of the matured labels."""
-        labelled = matured_labels(event_store(self.home))
+        labelled = matured_labels(event_store(self.home), LabelRequest())
         return labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
 
     def history(self, spine: pa.Table, service: str = SERVICE) -> pa.Table:
@@ -269,11 +269,11 @@ def test_a_training_set_that_was_not_built_is_refused(portfolio: Portfolio) -> N
     labels = portfolio.training().num_rows
 
     with pytest.raises(TrainingError, match=f"{labels - 1} rows of historical features do not match {labels} labels"):
-        load_dataset(portfolio.home, declared, lambda spine: spine.slice(1))
+        load_dataset(portfolio.home, declared, lambda spine: spine.slice(1), LabelRequest())
 
     def too_early(spine: pa.Table) -> pa.Table:
         moved = pc.subtract(spine["as_of"], pa.scalar(timedelta(days=365 * 30)))
         return source(spine.set_column(1, "as_of", moved))
 
     with pytest.raises(TrainingError, match=f"{labels} of {labels} labelled clients.*backfill"):
-        load_dataset(portfolio.home, declared, too_early)
+        load_dataset(portfolio.home, declared, too_early, LabelRequest())
