@@ -39,7 +39,7 @@ class GroupFigures(Frozen):
 
 
 class AttributeFairness(Frozen):
-    """All groups of one attribute, in the attribute's own order, and the worst between those that are judged.
+    """All groups of one attribute, by name, and the worst between those that are judged; parity if there are none.
 
     Attributes:
         attribute: such as gender.
@@ -118,16 +118,16 @@ def _attribute(
         for group in sorted(set(groups.tolist()))
         if (rows := groups == group).any()
     ]
-    judged = [one for one in figures if one.clients >= small_group] or figures
+    judged = [one for one in figures if one.clients >= small_group]
     approvals = [one.approval_rate for one in judged]
     return AttributeFairness(
         attribute=name,
         groups=tuple(figures),
         judged=tuple(one.group for one in judged),
-        adverse_impact_ratio=min(approvals) / max(approvals) if max(approvals) > 0 else 1.0,
+        adverse_impact_ratio=min(approvals) / max(approvals) if any(approvals) else 1.0,
         false_positive_gap=_spread([one.false_positive_rate for one in judged]),
         false_negative_gap=_spread([one.false_negative_rate for one in judged]),
-        calibration_gap=max(abs(one.calibration_gap) for one in judged),
+        calibration_gap=max((abs(one.calibration_gap) for one in judged), default=0.0),
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from credit.bundle.bundle import Bundle
-from credit.bundle.manifest import Provenance
+from credit.bundle.manifest import MODEL_FILE, Provenance
 from credit.platform import Home
 from credit.progress import step
 from training.assemble import fit_parts
@@ -58,18 +58,12 @@ def rebuild(home: Home, bundle: Bundle) -> Rebuilt:
     return Rebuilt(prepared, settings, rows, sha256, not difference, difference)
 
 
-def same_model(rebuilt: Rebuilt, bundle: Bundle, model_sha256: str) -> bool:
-    """Fit again on the rebuilt data; whether the model's text is the same, byte for byte.
-
-    Args:
-        rebuilt: as `rebuild` returns it.
-        bundle: for its feature order.
-        model_sha256: of the registered model's text.
-    """
+def same_model(rebuilt: Rebuilt, bundle: Bundle) -> bool:
+    """Fit again on the rebuilt data; whether the model's text is the same, byte for byte."""
     if rebuilt.prepared.contract != bundle.contract:
         return False
     text = fit_parts(rebuilt.prepared, rebuilt.settings).model_text
-    return hashlib.sha256(text.encode()).hexdigest() == model_sha256
+    return hashlib.sha256(text.encode()).hexdigest() == bundle.manifest.files[MODEL_FILE].sha256
 
 
 def _difference(origin: Provenance, rows: dict[str, int], sha256: str) -> str:
