@@ -1,6 +1,6 @@
 """Features computed at request time; the arithmetic lives in `credit.features`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,13 @@ from credit.schemas.overrides import OVERRIDABLE, override_field
 OVERRIDE_FIELDS: Final = {override_field(name): name for name in OVERRIDABLE}
 
 
-def application_ratios_view(application: FeatureView) -> OnDemandFeatureView:
-    """The on-demand view `application_ratios` over the application view and a request's overrides.
+def application_ratios_view(views: Mapping[str, FeatureView]) -> OnDemandFeatureView:
+    """The on-demand view `application_ratios` over stored views, by name, and a request's overrides.
 
     Feast stores the decorated function as source text and rebuilds it on retrieval, where names of this module do not
     exist: its body imports what it calls. Python mode is about ten times faster online than pandas mode.
     """
+    application = views["application"]
     overrides = RequestSource(
         name="application_overrides",
         schema=[Field(name=field, dtype=Float64) for field in OVERRIDE_FIELDS],
@@ -30,11 +31,11 @@ def application_ratios_view(application: FeatureView) -> OnDemandFeatureView:
     )
 
     @on_demand_feature_view(  # type: ignore[untyped-decorator]  # feast is untyped
-        sources=[application[list(RATIO_INPUTS)], overrides],
+        sources=[*_inputs(views.values()), overrides],
         schema=[Field(name=name, dtype=Float64) for name in RATIO_OUTPUTS],
         mode="python",
         name="application_ratios",
-        description="Amounts as requested, ratios of the application form, summaries of the external scores.",
+        description="Amounts as requested, ratios of the form, summaries of the external scores, pairs of views.",
         owner=application.owner,
     )
     def ratios(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +45,12 @@ def application_ratios_view(application: FeatureView) -> OnDemandFeatureView:
 
     view: OnDemandFeatureView = ratios
     return view
+
+
+def _inputs(views: Iterable[FeatureView]) -> list[FeatureView]:
+    """What the function reads of each view that holds any of it."""
+    names = [(view, [field.name for field in view.features if field.name in RATIO_INPUTS]) for view in views]
+    return [view[chosen] for view, chosen in names if chosen]
 
 
 def ratios_of_lists(inputs: Mapping[str, Sequence[float | None]]) -> dict[str, list[float | None]]:

@@ -74,13 +74,14 @@ def measure_proxies(offline: Path | Location, run: str, catalogue: Catalogue) ->
     if not labels:
         raise FeatureError(f"run {run} has no two groups to tell apart by any protected attribute")
     rows: list[ProxyRow] = []
+    inputs: dict[str, Numbers] = {}
     for view in catalogue.views:
         table = _read(offline, run, view)
         if not table.select(_KEYS).equals(people.select(_KEYS)):
             raise FeatureError(f"run {run}: {view.name} holds other rows than {PROTECTED_VIEW}; build the run again")
         rows += _view_rows(view, table, labels)
-        if set(RATIO_INPUTS) & set(table.column_names):
-            rows += _ratio_rows(table, labels)
+        inputs |= {name: _floats(table[name]) for name in RATIO_INPUTS if name in table.column_names}
+    rows += _ratio_rows(inputs, labels)
     shares = {name: round(float(label[label >= 0].mean()), 4) for name, label in labels.items()}
     rows.sort(key=lambda row: row.strongest(), reverse=True)
     return ProxyReport(run=run, rows=people.num_rows, shares=shares, features=tuple(rows))
@@ -132,10 +133,10 @@ def _view_rows(view: View, table: pa.Table, labels: Mapping[ProtectedAttribute, 
         )
 
 
-def _ratio_rows(table: pa.Table, labels: Mapping[ProtectedAttribute, Labels]) -> Iterator[ProxyRow]:
-    """The request-time features of rows without any override."""
-    absent = np.full(table.num_rows, np.nan)
-    inputs = {name: _floats(table[name]) if name in table.column_names else absent for name in RATIO_INPUTS}
+def _ratio_rows(inputs: Mapping[str, Numbers], labels: Mapping[ProtectedAttribute, Labels]) -> Iterator[ProxyRow]:
+    """The request-time features of rows without any override; an input that no view holds is null."""
+    absent = np.full(next(iter(labels.values())).size, np.nan)
+    inputs = {name: inputs.get(name, absent) for name in RATIO_INPUTS}
     for name, values in application_ratios(inputs).items():
         told = {attribute: round(_number_tell(values)(label), 4) for attribute, label in labels.items()}
         yield ProxyRow(feature=name, view="application_ratios", decision=True, allowed=(), auc=told)

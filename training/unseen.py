@@ -85,7 +85,7 @@ def load_unseen(home: Home, challenger: Bundle, champion: Bundle | None) -> Unse
     labelled = labelled.filter(pc.greater_equal(labelled["t0"], pa.scalar(origin.test_from)))
     spine = labelled.select(["SK_ID_CURR", "t0"]).rename_columns(["SK_ID_CURR", "as_of"])
     services = dict.fromkeys([challenger.contract.service, champion.contract.service if champion else None])
-    features = pa.table({})
+    features = spine
     for service in filter(None, services):
         for column in (joined := historical_features(home, spine, service)).column_names:
             if column not in features.column_names:

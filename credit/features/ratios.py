@@ -1,4 +1,4 @@
-"""Request-time features: the amounts that a decision is about, their ratios, and summaries of the external scores.
+"""Request-time features: requested amounts, their ratios, score summaries, and what only two views together tell.
 
 A request may override the amounts of the stored application. Everything here is computed from the effective amounts
 (the override where there is one, else what is stored), so that a model sees one consistent set.
@@ -16,8 +16,11 @@ from credit.schemas.overrides import LARGEST_AMOUNT, OVERRIDABLE, SMALLEST_AMOUN
 Column = NDArray[np.float64]
 
 _EXTERNAL_SCORES = ("ext_source_1", "ext_source_2", "ext_source_3")
+#: An external score says nothing here: it lies between 0 and 1.
+_MIDDLE_SCORE = 0.5
+_DAYS_PER_YEAR = 365.25
 
-#: Features of the `application` view that the request-time features are computed from.
+#: Stored features that the request-time features are computed from: of the `application` view, then of others.
 RATIO_INPUTS: tuple[str, ...] = (
     *OVERRIDABLE,
     "days_employed",
@@ -25,6 +28,11 @@ RATIO_INPUTS: tuple[str, ...] = (
     "days_id_publish",
     "days_last_phone_change",
     *_EXTERNAL_SCORES,
+    "bureau_closed_share",
+    "bureau_days_since_credit_mean",
+    "bureau_debt_ratio_active_mean",
+    "inst_late_share",
+    "prev_refused_share",
 )
 
 #: name -> (numerator, denominator)
@@ -49,6 +57,12 @@ RATIO_OUTPUTS: tuple[str, ...] = (
     "ext_source_max",
     "ext_source_std",
     "ext_source_product",
+    "ext_source_sum",
+    "ext_source_sum_by_term",
+    "ext_source_sum_by_lateness",
+    "debt_by_burden",
+    "lateness_by_open_credits",
+    "refusals_by_credit_age",
 )
 
 
@@ -68,7 +82,8 @@ def application_ratios(
     Returns:
         Every name of `RATIO_OUTPUTS` in order, float64 of shape (n,). NaN where an input is missing or the
         denominator is zero. Summaries of the external scores use those present; with fewer than one present (two
-        for the standard deviation, all three for the product) they are NaN, the count excepted.
+        for the standard deviation, all three for the product) they are NaN, the count excepted. `ext_source_sum` adds
+        how far each score present lies above 0.5: several weak scores weigh more than one.
 
     Raises:
         FeatureError: a feature cannot be overridden, or an override is outside the limits of an amount.
@@ -79,7 +94,22 @@ def application_ratios(
     features = {f"requested_{name}": taken[name].copy() for name in OVERRIDABLE}
     features |= {name: _quotient(taken[top], taken[bottom]) for name, (top, bottom) in _QUOTIENTS.items()}
     features["goods_minus_credit"] = taken["amt_goods_price"] - taken["amt_credit"]
-    return features | _score_summaries(*(taken[name] for name in _EXTERNAL_SCORES))
+    features |= _score_summaries(*(taken[name] for name in _EXTERNAL_SCORES))
+    return features | _combinations(taken, features)
+
+
+def _combinations(stored: Mapping[str, Column], features: Mapping[str, Column]) -> dict[str, Column]:
+    """What two views only tell together: lenders look at these pairs, and trees need many defaults to find them."""
+    scores, lateness = features["ext_source_sum"], stored["inst_late_share"]
+    return {
+        "ext_source_sum_by_term": scores * features["credit_to_annuity"],
+        "ext_source_sum_by_lateness": scores * lateness,
+        "debt_by_burden": stored["bureau_debt_ratio_active_mean"] * features["annuity_to_income"],
+        "lateness_by_open_credits": lateness * (1.0 - stored["bureau_closed_share"]),
+        "refusals_by_credit_age": _quotient(
+            stored["prev_refused_share"], 1.0 + stored["bureau_days_since_credit_mean"] / _DAYS_PER_YEAR
+        ),
+    }
 
 
 def _effective(stored: Mapping[str, Column], overrides: Mapping[str, Column]) -> dict[str, Column]:
@@ -117,6 +147,7 @@ def _score_summaries(first: Column, second: Column, third: Column) -> dict[str, 
         "ext_source_max": np.fmax(np.fmax(first, second), third) + 0.0,
         "ext_source_std": np.where(count > 1, np.sqrt(variance), np.nan),
         "ext_source_product": first * second * third,
+        "ext_source_sum": np.where(count > 0, _sum_present([score - _MIDDLE_SCORE for score in scores]), np.nan),
     }
 
 

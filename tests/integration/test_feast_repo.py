@@ -188,8 +188,13 @@ def test_a_service_is_served_with_its_on_demand_view(materialized: Platform) -> 
         for client, amount in zip(asked, stated, strict=True)
     ]
     answer = store.get_online_features(service, rows).to_dict()
-    application = materialized.rows("application").slice(0, 300)
-    inputs = {name: application[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in RATIO_INPUTS}
+    stored = [materialized.rows(view).slice(0, 300) for view in ONLINE]
+    inputs = {
+        name: rows[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        for rows in stored
+        for name in RATIO_INPUTS
+        if name in rows.column_names
+    }
     overrides = {"amt_credit": np.array(stated[:-1], dtype=np.float64)}
     for name, values in application_ratios(inputs, overrides).items():
         served = np.array(answer[name], dtype=np.float64)

@@ -48,6 +48,27 @@ def test_score_summaries_use_the_scores_present(scores, mean, std, count):
     assert ratios["ext_source_count"] == count
 
 
+def test_pairs_of_views_are_what_they_say():
+    ratios = one(
+        ext_source_1=0.7,
+        ext_source_3=0.2,
+        amt_credit=240_000.0,
+        amt_annuity=20_000.0,
+        amt_income_total=100_000.0,
+        inst_late_share=0.25,
+        bureau_debt_ratio_active_mean=0.5,
+        bureau_closed_share=0.6,
+        prev_refused_share=0.3,
+        bureau_days_since_credit_mean=730.5,
+    )
+    assert ratios["ext_source_sum"] == pytest.approx(0.2 - 0.3)
+    assert ratios["ext_source_sum_by_term"] == pytest.approx(-0.1 * 12)
+    assert ratios["ext_source_sum_by_lateness"] == pytest.approx(-0.1 * 0.25)
+    assert ratios["debt_by_burden"] == pytest.approx(0.5 * 0.2)
+    assert ratios["lateness_by_open_credits"] == pytest.approx(0.25 * 0.4)
+    assert ratios["refusals_by_credit_age"] == pytest.approx(0.1)
+
+
 def test_no_external_score_gives_missing_summaries():
     ratios = one()
     assert ratios.pop("ext_source_count") == 0

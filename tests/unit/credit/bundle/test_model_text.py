@@ -32,7 +32,7 @@ def test_a_model_from_training_passes(text):
         (r"num_leaves=\d+", "num_leaves=9", "leaves|leaf"),
         (r"num_leaves=\d+", "num_leaves=x", "whole numbers"),
         ("split_feature=", "split_feature=99", "does not exist"),
-        (r"left_child=1", "left_child=0", "tree"),
+        (r"(left_child=[^\n]*?)\b1\b", r"\g<1>0", "tree"),
         (r"is_linear=0", "is_linear=1", "linear"),
         (r"num_cat=\d", "num_cat=7", "categorical"),
         ("Tree=1\n", "Tree=7\n", "tree 1"),

@@ -159,8 +159,11 @@ def test_online_layouts_hold_no_protected_attribute():
     assert all(spec.ttl_seconds == 172_800 for spec in specs)
 
 
-def test_inputs_of_the_request_time_ratios_are_application_features():
-    assert set(RATIO_INPUTS) <= {feature.name for feature in load_catalogue().view("application").features}
+def test_inputs_of_the_request_time_features_are_numbers_of_the_decisions_views():
+    stored = {feature.name: feature for view in load_catalogue().views for feature in view.features}
+    for name in RATIO_INPUTS:
+        assert not stored[name].protected
+        assert stored[name].type != "string"
 
 
 def test_reading_the_catalogue_loads_no_engine():
