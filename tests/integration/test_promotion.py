@@ -1,12 +1,12 @@
 """Promotion and its way back on a real MLflow (SQLite): gates refuse, people answer, everything is on record."""
 
 import json
-import shutil
-from dataclasses import replace
+import uuid
+from pathlib import Path
 
 import pytest
 from gate_models import SMALL, GateModels, extras
-from mlflow import MlflowClient, artifacts
+from mlflow import artifacts
 
 from credit.cli import run
 from credit.errors import BundleError, GateRefusedError, RegistryError, SettingsError
@@ -15,6 +15,9 @@ from training.gates.evidence import Evidence
 from training.governance import history, promote, rollback
 from training.governance.records import Journal
 from training.registry import CHALLENGER, CHAMPION, Registry
+
+#: Version numbers and models: a good one, one that learned nothing, one a little smaller than good.
+VERSIONS = {"1": "good", "2": "bad", "3": "small"}
 
 
 @pytest.fixture(scope="module")
@@ -26,28 +29,39 @@ def models(tmp_path_factory):
     return found
 
 
+@pytest.fixture(scope="module")
+def shared(models, tmp_path_factory):
+    """One MLflow with the three models published: its tables and uploads take longer than any test."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    registry = Registry(f"sqlite:///{folder}/mlflow.db", "credit-scoring")
+    for name in VERSIONS.values():
+        registry.publish(models.path(name), models.model(name), extras(folder / "plots"), models.public_key)
+    return registry
+
+
 @pytest.fixture
-def world(models, tmp_path):
-    return World(models, tmp_path)
+def world(models, shared, tmp_path):
+    made = World(models, shared, tmp_path)
+    yield made
+    made.restore()
 
 
 class World:
-    """A registry of its own with three versions: 1 good, 2 bad, 3 a little smaller than good."""
+    """A registered model of its own over the shared uploads, without any alias or record."""
 
-    def __init__(self, models, folder):
+    def __init__(self, models, shared, folder):
         self.models = models
         self.folder = folder
-        self.uri = f"sqlite:///{folder}/mlflow/mlflow.db"
-        self.registry = Registry(self.uri, "credit-scoring")
-        self.client = MlflowClient(self.uri, registry_uri=self.uri)
-        self.names = {self.publish(name): name for name in ("good", "bad", "small")}
-
-    def publish(self, name):
-        bundle = self.models.model(name)
-        found = self.registry.publish(
-            self.models.path(name), bundle, extras(self.folder / "plots"), self.models.public_key
-        )
-        return found.version
+        self.uri = shared.connection.uri
+        self.client = shared.connection.client
+        self.name = f"credit-scoring-{uuid.uuid4().hex[:8]}"
+        self.names = dict(VERSIONS)
+        self.registry = Registry(self.uri, self.name)
+        self.altered = {}
+        self.client.create_registered_model(self.name)
+        for version in self.names:
+            found = self.client.get_model_version("credit-scoring", version)
+            self.client.create_model_version(self.name, found.source, found.run_id, tags=found.tags)
 
     def promote(self, version, *, why="", who="ada", force=False, settings=SMALL, registry=None):
         bundle = self.models.model(self.names[version])
@@ -66,6 +80,17 @@ class World:
 
     def rollback(self, why="trouble"):
         return rollback(self.registry, public_key=self.models.public_key, who="grace", why=why)
+
+    def alter(self, version):
+        """Change a stored bundle by one byte."""
+        location = self.client.get_model_version_download_uri(self.name, version)
+        stored = Path(artifacts.download_artifacts(f"{location}/bundle/model.txt", tracking_uri=self.uri))
+        self.altered[stored] = stored.read_text()
+        stored.write_text(self.altered[stored] + "\n")
+
+    def restore(self):
+        for path, text in self.altered.items():
+            path.write_text(text)
 
     @property
     def champion(self):
@@ -90,15 +115,14 @@ def test_a_promoted_version_decides_and_is_challenger_no_more(world):
 def test_the_record_tells_who_why_and_every_gate(world):
     done = world.promote("1", why="first model")
     record = world.client.get_run(done.record)
-    assert world.client.get_experiment(record.info.experiment_id).name == "credit-scoring-governance"
+    assert world.client.get_experiment(record.info.experiment_id).name == f"{world.name}-governance"
     assert record.info.status == "FINISHED"
     wanted = {"action": "promoted", "to_version": "1", "who": "ada", "why": "first model", "forced": "false"}
     assert wanted.items() <= record.data.tags.items()
     assert record.data.metrics["gate_auc"] == pytest.approx(done.report.gates[0].figure)
     assert {f"gate_{gate.name}_passed" for gate in done.report.gates} <= record.data.metrics.keys()
     path = artifacts.download_artifacts(run_id=done.record, artifact_path="gate_report.json", tracking_uri=world.uri)
-    with open(path) as file:  # noqa: PTH123
-        assert GateReport.model_validate_json(file.read()) == done.report
+    assert GateReport.model_validate_json(Path(path).read_text()) == done.report
     own = world.client.get_run(world.registry.version("1").run_id)
     assert own.data.tags["gates"] == "passed"
     assert own.data.metrics["gate_auc_passed"] == 1
@@ -173,10 +197,7 @@ def test_rollback_without_a_champion_says_so(world):
 def test_rollback_refuses_an_altered_bundle(world):
     world.promote("1")
     world.promote("3")
-    location = world.client.get_model_version_download_uri("credit-scoring", "1")
-    path = artifacts.download_artifacts(f"{location}/bundle", tracking_uri=world.uri)
-    with open(f"{path}/model.txt", "a") as file:  # noqa: PTH123
-        file.write("\n")
+    world.alter("1")
     with pytest.raises(BundleError, match="version 1, champion before, cannot be verified"):
         world.rollback()
     assert world.champion == "3"
@@ -185,11 +206,7 @@ def test_rollback_refuses_an_altered_bundle(world):
 
 def test_a_champion_that_cannot_be_verified_is_no_yardstick(world):
     world.promote("1")
-    location = world.client.get_model_version_download_uri("credit-scoring", "1")
-    shutil.rmtree(artifacts.download_artifacts(f"{location}/bundle/reference.parquet", tracking_uri=world.uri), True)
-    path = artifacts.download_artifacts(f"{location}/bundle", tracking_uri=world.uri)
-    with open(f"{path}/model.txt", "a") as file:  # noqa: PTH123
-        file.write("\n")
+    world.alter("1")
     with pytest.raises(BundleError, match="creditctl models rollback"):
         world.promote("3")
     assert world.champion == "1"
@@ -205,7 +222,7 @@ def test_another_bundle_than_the_version_holds_is_refused(world):
 def test_a_champion_changed_meanwhile_stays(world, monkeypatch):
     """Somebody else is faster between the record and the move."""
     world.promote("1")
-    slow = Registry(world.uri, "credit-scoring")
+    slow = Registry(world.uri, world.name)
     write = Journal.open
 
     def open_slowly(journal, attempt, report=None):
@@ -258,6 +275,8 @@ def killed_at(monkeypatch, owner, method):
 def cli(world, monkeypatch, capsys):
     """Runs `creditctl models` on this world; unseen clients come from memory instead of a platform folder."""
     monkeypatch.setenv("CREDIT_HOME", str(world.folder))
+    monkeypatch.setenv("TRAINING_MLFLOW_TRACKING_URI", world.uri)
+    monkeypatch.setenv("TRAINING_MODEL_NAME", world.name)
     monkeypatch.setenv("TRAINING_PUBLIC_KEY", str(world.models.keys.public))
     for name, value in SMALL.model_dump().items():
         monkeypatch.setenv(f"GATES_{name.upper()}", str(value))
@@ -294,7 +313,7 @@ def test_commands_promote_refuse_force_and_go_back(world, cli):
     code, out, _ = cli("rollback", "--why", "back")
     assert code == 0
     assert "version 1 is champion again" in out
-    assert [versions[1] for versions in cli.loaded][0] is None
+    assert cli.loaded[0][1] is None
     entries = json.loads(cli("history", "--json")[1])
     assert [entry["action"] for entry in entries] == ["rolled_back", "forced", "refused", "promoted"]
     assert (entries[1]["who"], entries[1]["why"]) == ("grace", "we know")

@@ -53,7 +53,6 @@ class Registry:
             ).info.run_id
             try:
                 uploaded = upload(self.connection, self._experiment, run_id, bundle_path, bundle, extras, public_key)
-                self._client.set_terminated(run_id)
                 registered = self._register(uploaded, bundle, extras)
             except BaseException:
                 self.connection.mark_failed(run_id)
@@ -131,6 +130,7 @@ class Registry:
             description=extras.description,
         )
         try:
+            self._client.set_terminated(uploaded.run_id)
             self._client.set_registered_model_alias(self._name, CHALLENGER, created.version)
         except BaseException as error:
             self._withdraw(str(created.version), error)
