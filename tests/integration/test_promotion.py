@@ -307,16 +307,18 @@ def test_commands_promote_refuse_force_and_go_back(world, cli):
     assert "--force --why" in err
     assert world.champion == "1"
     assert cli("promote", "2", "--force")[0] == 1
-    code, out, _ = cli("promote", "2", "--force", "--who", "grace", "--why", "we know")
+    code, out, _ = cli("promote", "2", "--force", "--who", "grace", "--why", "we know [/1]")
     assert code == 0
     assert "version 2 is champion by force, in place of version 1" in out
     code, out, _ = cli("rollback", "--why", "back")
     assert code == 0
     assert "version 1 is champion again" in out
     assert cli.loaded[0][1] is None
+    code, _, err = cli("promote", "1")
+    assert (code, "champion already" in err) == (1, True)
     entries = json.loads(cli("history", "--json")[1])
     assert [entry["action"] for entry in entries] == ["rolled_back", "forced", "refused", "promoted"]
-    assert (entries[1]["who"], entries[1]["why"]) == ("grace", "we know")
+    assert (entries[1]["who"], entries[1]["why"]) == ("grace", "we know [/1]")
     assert entries[3]["who"]
     assert "forced" in cli("history")[1]
 
@@ -330,7 +332,7 @@ def test_gates_judge_and_change_nothing(world, cli):
     assert "FAILED  auc" in out
     assert "would not be promoted" in err
     assert world.champion is None
-    assert cli("history")[0] == 0
+    assert "nobody has promoted" in cli("history")[1]
     assert world.outcomes() == []
 
 

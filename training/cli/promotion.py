@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from training.cli.registry_access import JsonOption, open_access, open_registry
@@ -47,12 +48,14 @@ def promote(
     from training.gates import GateSettings
     from training.gates.evidence import load_evidence
     from training.governance import promote as promote_version
-    from training.governance.promotion import check_reason, load_champion
+    from training.governance.promotion import check_candidate, check_reason, load_champion
 
     check_reason(force, why)
     access, settings = open_access(), GateSettings()
     found, challenger = access.load(version)
-    opponent = load_champion(access.registry, access.registry.champion(), access.public_key)
+    champion = access.registry.champion()
+    check_candidate(found, champion)
+    opponent = load_champion(access.registry, champion, access.public_key)
     evidence = load_evidence(access.home, challenger, opponent)
     done = promote_version(
         access.registry,
@@ -97,6 +100,9 @@ def history(as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps([_flat(entry.model_dump(mode="json")) for entry in found]))
         return
+    if not found:
+        typer.echo("nobody has promoted a model yet")
+        return
     table = Table("when (UTC)", "action", "from", "to", "outcome", "who", "why", "gates that refused")
     for entry in found:
         record = entry.record
@@ -106,8 +112,8 @@ def history(as_json: JsonOption = False) -> None:
             record.from_version or "",
             record.to_version,
             entry.outcome,
-            record.who,
-            record.why,
+            escape(record.who),
+            escape(record.why),
             ", ".join(record.failed_gates),
         )
     Console().print(table)

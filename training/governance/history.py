@@ -11,7 +11,7 @@ Outcome = Literal["done", "refused", "failed", "interrupted"]
 
 
 class Entry(Frozen):
-    """A record and what came of it. `interrupted`: it was announced, and the alias never moved."""
+    """A record and what came of it. `interrupted`: it was announced and the alias did not move, or not yet."""
 
     record: Record
     outcome: Outcome

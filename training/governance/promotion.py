@@ -60,7 +60,10 @@ def promote(
         BundleError: the champion cannot be verified.
     """
     check_reason(force, why)
-    wanted, champion = _candidates(registry, version, challenger)
+    wanted, champion = registry.version(version), registry.champion()
+    check_candidate(wanted, champion)
+    if wanted.tags.get("bundle_id", challenger.bundle_id) != challenger.bundle_id:
+        raise RegistryError(f"version {version} is registered with another bundle than was loaded: load it again")
     opponent = load_champion(registry, champion, public_key)
     report = judge_version(registry, wanted, challenger, opponent, unseen, store_contract, settings)
     attempt = Attempt(
@@ -87,6 +90,16 @@ def check_reason(force: bool, why: str) -> None:
     """
     if force and not why.strip():
         raise SettingsError("a forced promotion needs a reason: --why")
+
+
+def check_candidate(version: Version, champion: Version | None) -> None:
+    """Refuse to promote what decides already.
+
+    Raises:
+        RegistryError: it is the champion.
+    """
+    if champion is not None and champion.version == version.version:
+        raise RegistryError(f"version {version.version} is the champion already")
 
 
 def judge_version(
@@ -125,17 +138,6 @@ def load_champion(registry: Registry, champion: Version | None, public_key: Ed25
 def refusal(report: GateReport) -> str:
     """Every gate that refuses, with what was found."""
     return "\n".join(f"  - {gate.name}: {gate.sentence}" for gate in report.failed)
-
-
-def _candidates(registry: Registry, version: str, challenger: Bundle) -> tuple[Version, Version | None]:
-    wanted, champion = registry.version(version), registry.champion()
-    if wanted.tags.get("bundle_id", challenger.bundle_id) != challenger.bundle_id:
-        raise RegistryError(
-            f"version {wanted.version} is registered with another bundle than was loaded: load it again"
-        )
-    if champion is not None and champion.version == wanted.version:
-        raise RegistryError(f"version {wanted.version} is the champion already")
-    return wanted, champion
 
 
 def _refuse(registry: Registry, attempt: Attempt, report: GateReport) -> None:
