@@ -55,6 +55,9 @@ def test_a_new_version_is_challenger_and_nothing_else(first, registry, models):
 def test_a_version_is_found_by_its_run(first, registry):
     assert registry.version_of_run(first.run_id) == first
     assert registry.version_of_run("nobody") is None
+    assert registry.find(first.run_id) == registry.find(first.version) == registry.find(CHALLENGER) == first
+    with pytest.raises(RegistryError, match="registered no version"):
+        registry.find("0" * 32)
 
 
 def test_run_and_version_carry_the_files(first, registry, client, uri):

@@ -15,7 +15,7 @@ from training.cli.registry_access import JsonOption, open_access, open_registry
 
 app = typer.Typer(help="List, compare, verify, promote and roll back registered models.", no_args_is_help=True)
 
-Wanted = Annotated[str, typer.Argument(help="Version number or alias.")]
+Wanted = Annotated[str, typer.Argument(help="Version number, alias, or the id of a training run.")]
 
 
 @app.command("list")
@@ -102,7 +102,7 @@ def verify(
     with tempfile.TemporaryDirectory() as folder:
         if path is None:
             registry = open_registry(settings)
-            number = registry.version(version).version
+            number = registry.find(version).version
             bundle, name = load_bundle(registry.fetch(number, Path(folder)), key), f"version {number}"
         else:
             bundle, name = load_bundle(path, key), str(path)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from training.cli.registry_access import JsonOption, open_access, open_registry
 
-Candidate = Annotated[str, typer.Argument(help="Version number or alias.")]
+Candidate = Annotated[str, typer.Argument(help="Version number, alias, or the id of a training run.")]
 WhoOption = Annotated[str, typer.Option("--who", help="Who answers for it. Default: the login name.")]
 
 

@@ -26,8 +26,8 @@ class Access:
     public_key: "Ed25519PublicKey"
 
     def load(self, wanted: str) -> "tuple[Version, Bundle]":
-        """A version by number or alias, with its verified bundle."""
-        found = self.registry.version(wanted)
+        """A version by number, alias or run id, with its verified bundle."""
+        found = self.registry.find(wanted)
         return found, self.registry.load(found.version, self.public_key)
 
 

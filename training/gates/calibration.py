@@ -34,7 +34,7 @@ def calibration_gate(labels: NDArray[np.int64], probabilities: NDArray[np.float6
         figure=error,
         limit=limit,
         sentence=(
-            f"ECE {error:.4f}, at most {limit:.4f} ({share:.0%} of calibrated models stay below {noise:.4f} on "
+            f"ECE {error:.5f}, at most {limit:.5f} ({share:.0%} of calibrated models stay below {noise:.5f} on "
             f"{labels.size:,} clients); mean PD {probabilities.mean():.4f} against a default rate of "
             f"{labels.mean():.4f}, at most {gap_limit:.4f} apart: {'both hold' if passed else 'not both hold'}"
         ),

@@ -105,12 +105,13 @@ def _sentence(
     figure: str, found: Interval, passed: bool, opponent: _Opponent, unseen: Unseen, settings: GateSettings
 ) -> str:
     side = "above" if found.value > 0 else "below"
+    distance = f"{abs(found.value):.4f} {side} that" if found.value else "equal to that"
     if opponent.is_champion:
         verdict = "not worse beyond the interval" if passed else "worse beyond the interval"
     else:
         verdict = "better beyond the interval" if passed else "not better beyond the interval"
     return (
-        f"{figure} {abs(found.value):.4f} {side} that of {opponent.name} on {unseen.labels.size:,} clients with "
+        f"{figure} {distance} of {opponent.name} on {unseen.labels.size:,} clients with "
         f"{int(unseen.labels.sum()):,} defaults ({settings.confidence:.0%} interval of the difference "
         f"{found.low:+.4f} to {found.high:+.4f}): {verdict}"
     )

@@ -1,5 +1,6 @@
 """Versions of one registered model: published whole, read, and named by aliases."""
 
+import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from training.registry.version import Version, version_of
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+_RUN_ID = re.compile("[0-9a-f]{32}")
 
 
 class Registry:
@@ -75,6 +77,15 @@ class Registry:
             else:
                 found = self._client.get_model_version_by_alias(self._name, wanted)
             return version_of(found, self._client.get_registered_model(self._name).aliases)
+
+    def find(self, wanted: str) -> Version:
+        """The version with this number or alias, or the one that this training run registered."""
+        if not _RUN_ID.fullmatch(wanted):
+            return self.version(wanted)
+        found = self.version_of_run(wanted)
+        if found is None:
+            raise RegistryError(f"run {wanted} registered no version of {self._name}: see `creditctl models list`")
+        return found
 
     def version_of_run(self, run_id: str) -> Version | None:
         """The version that a training run registered; None for a run that registered nothing."""
