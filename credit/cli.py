@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
-    "models": ("training.cli.models:app", "List and verify registered models."),
+    "models": ("training.cli.models:app", "List, compare, verify, promote and roll back models."),
     "redis": ("feature_repo.cli.redis:app", "Start and stop the private Redis."),
     "serve": ("serving.cli:app", "Serve scores over HTTP."),
     "train": ("training.cli.train:app", "Train, register and sign a model."),

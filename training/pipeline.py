@@ -19,7 +19,7 @@ from training.model_card import model_card
 from training.plots import write_plots
 from training.prepare import Prepared, prepare
 from training.provenance import provenance_of
-from training.registry import Extras, Registry, Version
+from training.registry import CHAMPION, Extras, Registry, Version
 from training.settings import TrainingSettings
 
 
@@ -60,7 +60,9 @@ def train_and_register(
         bundle = make_bundle(Path(folder) / "bundle", prepared, settings, private_key, oracle)
         with step("Register with MLflow"):
             extras = _extras(Path(folder) / "plots", bundle, prepared, settings)
-            version = registry.publish(Path(folder) / "bundle", bundle, extras, private_key.public_key())
+            published = registry.publish(Path(folder) / "bundle", bundle, extras, private_key.public_key())
+            registry.set_alias(CHAMPION, published.version)
+            version = registry.version(published.version)
     seconds = time.perf_counter() - started
     return Trained(version, bundle.bundle_id, bundle.metrics, prepared.split.sizes(), seconds)
 
@@ -86,11 +88,13 @@ def _extras(plots: Path, bundle: Bundle, prepared: Prepared, settings: TrainingS
     plots.mkdir()
     matrix, labels = prepared.part("test")
     write_plots(plots, labels, bundle.predict(matrix).probability, bundle.importance)
+    card = model_card(bundle)
     return Extras(
         parameters=_parameters(bundle, settings),
-        model_card=model_card(bundle),
+        description=card,
         input_example=prepared.dataset.features.select(bundle.contract.names).slice(0, 1).to_pylist()[0],
         plots=plots,
+        files={"model_card.md": card},
     )
 
 

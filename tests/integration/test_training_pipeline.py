@@ -10,7 +10,7 @@ from training_data import synthetic_dataset
 
 from credit.bundle.keys import load_private_key, load_public_key, make_key_pair
 from credit.cli import run
-from credit.errors import BundleError, RegistryError, TrainingError
+from credit.errors import RegistryError, TrainingError
 from credit.platform import Home
 from training.pipeline import make_bundle, train_and_register
 from training.prepare import prepare
@@ -129,15 +129,12 @@ def test_a_failed_upload_leaves_the_champion_and_no_version(
     trained, dataset, settings, private_key, registry, monkeypatch
 ):
     before = [version.version for version in registry.versions()]
-    fetch = registry.fetch
 
-    def damaged(version, folder):
-        path = fetch(version, folder)
-        (path / "model.txt").write_text("tree")
-        return path
+    def unreachable(*_, **__):
+        raise OSError("the network went away")
 
-    monkeypatch.setattr(registry, "fetch", damaged)
-    with pytest.raises(BundleError):
+    monkeypatch.setattr(registry.connection.client, "log_model_artifacts", unreachable)
+    with pytest.raises(RegistryError, match="network"):
         train_and_register(dataset, settings, private_key, registry)
     assert [version.version for version in registry.versions()] == before
     assert registry.version("champion").version == trained.version.version

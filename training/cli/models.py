@@ -1,4 +1,4 @@
-"""`creditctl models`: what the registry holds, and whether it can be trusted."""
+"""`creditctl models`: what the registry holds, whether it can be trusted, and which version decides."""
 
 import json
 import tempfile
@@ -10,19 +10,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from credit.platform import Home
-from training.settings import TrainingSettings
+from training.cli.promotion import gates, history, promote, rollback
+from training.cli.registry_access import JsonOption, open_access, open_registry
 
-app = typer.Typer(help="List and verify registered models.", no_args_is_help=True)
+app = typer.Typer(help="List, compare, verify, promote and roll back registered models.", no_args_is_help=True)
 
-Wanted = Annotated[str, typer.Argument(help="Version number or alias.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Wanted = Annotated[str, typer.Argument(help="Version number, alias, or the id of a training run.")]
 
 
 @app.command("list")
-def list_versions(as_json: Json = False) -> None:
+def list_versions(as_json: JsonOption = False) -> None:
     """All versions, newest first, with their aliases."""
-    versions = [asdict(version) for version in _registry().versions()]
+    versions = [asdict(version) for version in open_registry().versions()]
     if as_json:
         typer.echo(json.dumps(versions, default=str))
         return
@@ -36,16 +35,11 @@ def list_versions(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(version: Wanted = "champion", as_json: Json = False) -> None:
+def show(version: Wanted = "champion", as_json: JsonOption = False) -> None:
     """One version: origin, policy, figures and strongest features, from its verified bundle."""
-    from credit.bundle.keys import load_public_key
-    from training.keys import verifying_key
     from training.model_card import model_card
 
-    settings = TrainingSettings()
-    registry = _registry(settings)
-    found = registry.version(version)
-    bundle = registry.load(found.version, load_public_key(verifying_key(Home.current(), settings)))
+    found, bundle = open_access().load(version)
     if as_json:
         content: dict[str, Any] = {
             "version": asdict(found),
@@ -63,22 +57,52 @@ def show(version: Wanted = "champion", as_json: Json = False) -> None:
 
 
 @app.command()
+def compare(first: Wanted, second: Wanted, as_json: JsonOption = False) -> None:
+    """Two versions side by side: figures, features, facts, and settings that differ."""
+    from training.model_comparison import compare_models
+
+    access = open_access()
+    (before, one), (after, other) = access.load(first), access.load(second)
+    found = compare_models(one, other)
+    if as_json:
+        numbers = {"first": before.version, "second": after.version}
+        typer.echo(json.dumps(numbers | found.model_dump(mode="json")))
+        return
+    table = Table("", f"version {before.version}", f"version {after.version}", "difference")
+    for group in (found.metrics, found.facts, found.settings):
+        for name, pair in group.items():
+            table.add_row(name, _shown(pair.first), _shown(pair.second), _shown(pair.difference, signed=True))
+        table.add_section()
+    console = Console()
+    console.print(table)
+    console.print(f"features added: {', '.join(found.features_added) or 'none'}")
+    console.print(f"features removed: {', '.join(found.features_removed) or 'none'}")
+
+
+app.command()(gates)
+app.command()(promote)
+app.command()(rollback)
+
+
+@app.command()
 def verify(
     version: Wanted = "champion",
     path: Annotated[Path | None, typer.Option(help="Verify this bundle directory instead of a version.")] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check signature, hashes and structure of a version's bundle."""
     from credit.bundle.keys import load_public_key
     from credit.bundle.reader import load_bundle
+    from credit.platform import Home
     from training.keys import verifying_key
+    from training.settings import TrainingSettings
 
     settings = TrainingSettings()
     key = load_public_key(verifying_key(Home.current(), settings))
     with tempfile.TemporaryDirectory() as folder:
         if path is None:
-            registry = _registry(settings)
-            number = registry.version(version).version
+            registry = open_registry(settings)
+            number = registry.find(version).version
             bundle, name = load_bundle(registry.fetch(number, Path(folder)), key), f"version {number}"
         else:
             bundle, name = load_bundle(path, key), str(path)
@@ -90,8 +114,12 @@ def verify(
         )
 
 
-def _registry(settings: TrainingSettings | None = None) -> Any:
-    from training.registry import Registry
+app.command()(history)
 
-    settings = settings or TrainingSettings()
-    return Registry(settings.mlflow_tracking_uri, settings.model_name)
+
+def _shown(value: Any, *, signed: bool = False) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:+.4f}" if signed else f"{value:.4f}"
+    return f"{value:+d}" if signed and isinstance(value, int) else str(value)
