@@ -62,6 +62,44 @@ def expected_calibration_error(labels: Labels, probabilities: Scores, bins: int 
     return float(np.sum(share * np.abs(predicted - observed)))
 
 
+def wilson_interval(events: NDArray[np.int64], clients: NDArray[np.int64]) -> tuple[Scores, Scores]:
+    """95 % interval of a share (Wilson, 1927), low and high: holds for small groups and for shares near 0 and 1.
+
+    Args:
+        events: such as defaults, of any shape.
+        clients: that they are counted among, the same shape, at least 1 each.
+    """
+    z = 1.959963984540054
+    share = events / clients
+    shrunk = (share + z * z / (2 * clients)) / (1 + z * z / clients)
+    half = z / (1 + z * z / clients) * np.sqrt(share * (1 - share) / clients + z * z / (4 * clients * clients))
+    return np.clip(shrunk - half, 0.0, share), np.clip(shrunk + half, share, 1.0)
+
+
+def calibration_line(labels: Labels, probabilities: Scores) -> tuple[float, float]:
+    """Slope and intercept of the labels' log-odds on the probabilities' log-odds (Cox, 1958): 1 and 0 are perfect.
+
+    A slope below 1 means probabilities that are too extreme. Maximum likelihood by Newton's method.
+    """
+    given = np.log(probabilities / (1 - probabilities))
+    inputs = np.column_stack([given, np.ones_like(given)])
+    line = np.array([1.0, 0.0])
+    for _ in range(50):
+        fitted = 1 / (1 + np.exp(-np.clip(inputs @ line, -30, 30)))
+        curvature = (inputs * (fitted * (1 - fitted))[:, None]).T @ inputs
+        change = np.linalg.lstsq(curvature, inputs.T @ (labels - fitted), rcond=None)[0]
+        line = line + change
+        if np.abs(change).max() < 1e-9:
+            break
+    return float(line[0]), float(line[1])
+
+
+def precision_recall_curve(labels: Labels, scores: Scores) -> tuple[Scores, Scores]:
+    """Recall and precision at every distinct score, riskiest first."""
+    defaulters, clients = _cumulative(labels, scores)
+    return defaulters / defaulters[-1], defaulters / clients
+
+
 def roc_curve(labels: Labels, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """False and true positive rates at every distinct score, from (0, 0) to (1, 1)."""
     defaulters, clients = _cumulative(labels, scores)

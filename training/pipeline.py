@@ -15,11 +15,12 @@ from credit.bundle.writer import write_bundle
 from credit.progress import step
 from training.assemble import complete_parts, fit_parts
 from training.dataset import Dataset, fingerprint
-from training.model_card import model_card
+from training.model_card import CardFacts, markdown
 from training.plots import write_plots
 from training.prepare import Prepared, prepare
 from training.provenance import provenance_of
 from training.registry import Extras, Registry, Version
+from training.report import report_on
 from training.settings import TrainingSettings
 
 
@@ -84,11 +85,17 @@ def make_bundle(
 
 def _extras(plots: Path, bundle: Bundle, prepared: Prepared, settings: TrainingSettings) -> Extras:
     plots.mkdir()
-    matrix, labels = prepared.part("test")
-    write_plots(plots, labels, bundle.predict(matrix).probability, bundle.importance)
+    report = report_on(
+        bundle,
+        prepared.part("test"),
+        prepared.part("calibration"),
+        explain_rows=settings.explain_rows,
+        seed=settings.seed,
+    )
+    write_plots(plots, report)
     return Extras(
         parameters=_parameters(bundle, settings),
-        model_card=model_card(bundle),
+        model_card=markdown(CardFacts(bundle, report)),
         input_example=prepared.dataset.features.select(bundle.contract.names).slice(0, 1).to_pylist()[0],
         plots=plots,
     )
