@@ -38,7 +38,8 @@ def baseline_probabilities(prepared: Prepared, *, most_rows: int, seed: int, par
     model.fit(encoding.encode(prepared.matrix, rows), prepared.dataset.labels[rows])
     asked = getattr(prepared.split, part)
     probabilities: Matrix = model.predict_proba(encoding.encode(prepared.matrix, asked))[:, 1].astype(np.float64)
-    return probabilities
+    # Single precision rounds far-off clients to 0 and 1, whose log-odds do not exist.
+    return np.clip(probabilities, 1e-7, 1 - 1e-7)
 
 
 @dataclass(frozen=True, slots=True)

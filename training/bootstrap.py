@@ -125,6 +125,11 @@ def brier_figure(labels: Labels, probabilities: Column) -> Figure:
     return mean_figure((probabilities - labels) ** 2)
 
 
+def log_loss_figure(labels: Labels, probabilities: Column) -> Figure:
+    """Mean negative log-likelihood; probabilities lie strictly inside (0, 1)."""
+    return mean_figure(-np.where(labels == 1, np.log(probabilities), np.log1p(-probabilities)))
+
+
 def mean_figure(values: Column) -> Figure:
     """Mean of one value per client."""
     # No matrix product: on a busy machine its threads wait for each other longer than they work.

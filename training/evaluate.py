@@ -19,11 +19,14 @@ from training.bootstrap import (
     cost_figure,
     difference,
     intervals,
+    log_loss_figure,
     ranking_figures,
     remembered,
     upward_biased,
 )
 from training.calibration_noise import calibrated_ece_quantile
+
+_OF_BASELINE = ("auc", "gini", "average_precision", "ks", "brier", "log_loss", "ece", "cost")
 
 
 def evaluate_model(
@@ -56,6 +59,8 @@ def evaluate_model(
         figures |= _over_baseline(policy, labels, baseline, figures)
     judged = intervals(figures, labels.size, replicates=replicates, seed=seed)
     judged["ece"] = upward_biased(judged["ece"])
+    area = judged["auc"]
+    judged["gini"] = Interval(*(2 * end - 1 for end in (area.value, area.low, area.high)))
     found |= _flat(judged)
     found["ece_calibrated_p95"] = calibrated_ece_quantile(probabilities, replicates=replicates, seed=seed)
     if oracle is not None:
@@ -112,6 +117,7 @@ def _figures(policy: DecisionPolicy, labels: Labels, probabilities: Column) -> d
         **ranking,
         "auc": remembered(ranking["auc"]),
         "brier": brier_figure(labels, probabilities),
+        "log_loss": log_loss_figure(labels, probabilities),
         "ece": calibration_error_figure(labels, probabilities),
         "cost": cost,
         "cost_saving": difference(approve_all, cost),
@@ -119,10 +125,8 @@ def _figures(policy: DecisionPolicy, labels: Labels, probabilities: Column) -> d
 
 
 def _baseline(policy: DecisionPolicy, labels: Labels, baseline: Column) -> dict[str, float]:
-    return {
-        "baseline_auc": metrics.auc(labels, baseline),
-        "baseline_cost": total_cost(policy.costs, labels, baseline, policy.threshold) / labels.size,
-    }
+    found = evaluate(labels, baseline, policy)
+    return {f"baseline_{name}": found[name] for name in _OF_BASELINE}
 
 
 def _over_baseline(

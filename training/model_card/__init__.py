@@ -2,10 +2,11 @@
 
 from credit.bundle.bundle import Bundle
 from training.model_card.facts import CardFacts, Constraint
+from training.model_card.files import write_card
 from training.model_card.markdown import markdown
 from training.model_card.page import page
 
-__all__ = ["CardFacts", "Constraint", "markdown", "model_card", "page"]
+__all__ = ["CardFacts", "Constraint", "markdown", "model_card", "page", "write_card"]
 
 
 def model_card(bundle: Bundle) -> str:

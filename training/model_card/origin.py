@@ -1,5 +1,7 @@
 """Where a model comes from: data, features, settings, code."""
 
+from itertools import zip_longest
+
 from training.model_card.facts import CardFacts, Section, table
 
 _PARTS = {
@@ -17,9 +19,9 @@ def data(facts: CardFacts) -> Section:
     origin = facts.bundle.manifest.provenance
     sample = "all labelled clients" if origin.sample is None else f"a seeded sample of about {origin.sample:,} clients"
     rows = [[name.replace("_", " "), f"{count:,}", _PARTS.get(name, "")] for name, count in origin.rows.items()]
-    text = f"""Applications from {origin.data_from:%Y-%m-%d} to {origin.data_until:%Y-%m-%d}, {sample}. A label is the outcome
-of an application; it counts once its delay has passed, at {origin.known_until:%Y-%m-%d} the latest. Features are as
-they were known just before each application.
+    text = f"""Applications from {origin.data_from:%Y-%m-%d} to {origin.data_until:%Y-%m-%d}, {sample}. A label is the
+outcome of an application; it counts once its delay has passed, at {origin.known_until:%Y-%m-%d} the latest. Features
+are as they were known just before each application.
 
 The newest applications, from {origin.test_from:%Y-%m-%d} on, are the test. Older ones are parted by a hash of the
 person, so that nobody is in two parts.
@@ -51,9 +53,12 @@ def settings(facts: CardFacts) -> Section:
     """What shaped the model."""
     bundle = facts.bundle
     recipe = bundle.manifest.provenance.settings
-    rows = [[name.replace("_", " "), str(value)] for name, value in sorted(recipe.items())]
+    cells = [[name.replace("_", " "), str(value)] for name, value in sorted(recipe.items())]
+    half = (len(cells) + 1) // 2
+    # Two settings to a line: the list is long.
+    rows = [left + right for left, right in zip_longest(cells[:half], cells[half:], fillvalue=["", ""])]
     text = f"Gradient-boosted trees (LightGBM), {bundle.trees} of them, without class weights."
-    return Section("Model", f"{text}\n\n{table(['setting', 'value'], rows)}" if rows else text)
+    return Section("Model", f"{text}\n\n{table(['setting', ' value', ' setting', ' value'], rows)}" if rows else text)
 
 
 def provenance(facts: CardFacts) -> Section:

@@ -27,6 +27,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: #1d1d1f; margin: 0 auto;
   max-width: 58rem; padding: 2rem 1.5rem 4rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .2rem; }
+.kind { margin: 0; color: #5b6068; }
 h2 { font-size: 1.3rem; margin: 2.6rem 0 .6rem; padding-top: .6rem; border-top: 2px solid #0072b2; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: 1rem 0 0; font-size: .9rem; }
 a { color: #005a8d; }
@@ -69,7 +70,7 @@ def page(facts: CardFacts, pictures: Mapping[str, Path]) -> str:
 <style>{_STYLE}</style>
 </head>
 <body>
-<header><h1>{name}</h1>
+<header><p class="kind">Model card</p><h1>{name}</h1>
 <nav aria-label="Contents">
 {contents}
 </nav></header>

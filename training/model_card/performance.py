@@ -10,11 +10,12 @@ _DASH = "–"
 #: Figure, how it is called, digits, its figure of the logistic regression, and of approving everybody.
 _FIGURES = (
     ("auc", "AUC", 3, "baseline_auc", "0.500"),
-    ("gini", "Gini", 3, None, "0.000"),
-    ("average_precision", "average precision", 3, None, None),
-    ("ks", "KS", 3, None, "0.000"),
-    ("brier", "Brier score", 4, None, None),
-    ("log_loss", "log loss", 4, None, None),
+    ("gini", "Gini", 3, "baseline_gini", "0.000"),
+    ("average_precision", "average precision", 3, "baseline_average_precision", "default_rate"),
+    ("ks", "KS", 3, "baseline_ks", "0.000"),
+    ("brier", "Brier score", 4, "baseline_brier", None),
+    ("log_loss", "log loss", 4, "baseline_log_loss", None),
+    ("ece", "expected calibration error", 4, "baseline_ece", None),
     ("cost", "cost per client", 3, "baseline_cost", "cost_approve_all"),
 )
 _SHOWN = 12
@@ -123,10 +124,16 @@ def explanations(facts: CardFacts) -> Section | None:
         [name, f"{strength:.3f}", f"{len(members[name])}"]
         for name, strength in list(business.importance().items())[:_SHOWN]
     ]
-    text = f"""Exact SHAP values of {facts.report.explanation.values.shape[0]:,} test clients, in log-odds. Features that
-an applicant would see as one reason are added up, client by client, before their size is taken.
+    contract = facts.bundle.contract
+    complete = not facts.bundle.reason_texts.problems(contract.names)
+    every = "Each" if complete else "NOT each"
+    text = f"""Exact SHAP values of {facts.report.explanation.values.shape[0]:,} test clients, in log-odds. Features
+that an applicant would see as one reason are added up, client by client, before their size is taken.
 
-{table(["reason", "mean absolute contribution", "features"], rows)}"""
+{table(["reason", "mean absolute contribution", "features"], rows)}
+
+{every} of the {len(contract.names)} features has a reason in English and French, and no protected attribute is among
+them."""
     return Section("Explanations", text, ("importance", "beeswarm"))
 
 
