@@ -115,7 +115,7 @@ def _attribute(
 ) -> AttributeFairness:
     figures = [
         _group(str(group), labels[rows], probabilities[rows], threshold)
-        for group in sorted(set(groups.tolist()), key=_order)
+        for group in sorted(set(groups.tolist()))
         if (rows := groups == group).any()
     ]
     judged = [one for one in figures if one.clients >= small_group] or figures
@@ -129,11 +129,6 @@ def _attribute(
         false_negative_gap=_spread([one.false_negative_rate for one in judged]),
         calibration_gap=max(abs(one.calibration_gap) for one in judged),
     )
-
-
-def _order(group: str) -> tuple[int, str]:
-    """The youngest first, the unknown last, others by name."""
-    return (0 if group.startswith("below ") else 2 if group == "unknown" else 1, group)
 
 
 def _group(name: str, labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float) -> GroupFigures:

@@ -1,8 +1,9 @@
 """Figures as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from training.bootstrap import Interval
+from training.fairness import GroupFigures
 
 
 def with_interval(metrics: Mapping[str, float], name: str, digits: int = 3) -> str:
@@ -22,6 +23,11 @@ def percent_interval(share: Interval, digits: int = 1) -> str:
     if share.value != share.value:
         return "–"
     return f"{percent(share.value, digits)} ({100 * share.low:.{digits}f} to {100 * share.high:.{digits}f})"
+
+
+def in_reading_order(groups: Sequence[GroupFigures]) -> list[GroupFigures]:
+    """The youngest first, the unknown last, others by name."""
+    return sorted(groups, key=lambda one: (not one.group.startswith("below "), one.group == "unknown", one.group))
 
 
 def points_range(ends: tuple[float | None, float | None]) -> str:

@@ -1,12 +1,12 @@
 """The model card: what a model is for, what it was trained on, how good it is, what not to do with it."""
 
 from credit.bundle.bundle import Bundle
-from training.model_card.facts import CardFacts, Constraint
+from training.model_card.facts import CardFacts
 from training.model_card.files import write_card
 from training.model_card.markdown import markdown
 from training.model_card.page import page
 
-__all__ = ["CardFacts", "Constraint", "markdown", "model_card", "page", "write_card"]
+__all__ = ["CardFacts", "markdown", "model_card", "page", "write_card"]
 
 
 def model_card(bundle: Bundle) -> str:

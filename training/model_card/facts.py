@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from credit.bundle.bundle import Bundle
 from training.report import ModelReport
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(Protocol):
     """Why a feature may move the risk in one direction only."""
 
-    direction: Literal["rises", "falls"]
-    why: str
+    @property
+    def direction(self) -> Literal["rises", "falls"]:
+        """Of the risk, as the feature grows."""
+
+    @property
+    def why(self) -> str:
+        """The domain's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class CardFacts:
     Attributes:
         bundle: origin, policy, figures, importance.
         report: of the run that made it.
-        monotone: constraints by feature; None where nobody says.
+        monotone: constraints by feature, of others than the model's too; None where nobody says.
         cross_validation: each fold's value, by figure; such as {"auc": [0.78, 0.79]}.
         fairness_limits: by figure of `AttributeFairness`; a ratio must not be below, a gap not above.
         version: registered number, as far as known.

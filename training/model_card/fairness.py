@@ -2,7 +2,7 @@
 
 from training.fairness import SMALL_GROUP, AttributeFairness
 from training.model_card.facts import CardFacts, Section, table
-from training.wording import percent
+from training.wording import in_reading_order, percent
 
 #: Figure of an attribute, how it is called, and whether a small value is the bad one.
 _WORST = (
@@ -44,7 +44,7 @@ def _groups(attribute: AttributeFairness) -> str:
             percent(one.mean_probability),
             percent(one.default_rate),
         ]
-        for one in attribute.groups
+        for one in in_reading_order(attribute.groups)
     ]
     name = attribute.attribute.replace("_", " ")
     return table(

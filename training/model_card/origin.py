@@ -73,20 +73,25 @@ def provenance(facts: CardFacts) -> Section:
     ]
     if facts.bundle.bundle_id:
         rows.insert(0, ["bundle", f"`{facts.bundle.bundle_id}`"])
-    rebuild = f"`creditctl models rebuild {facts.version or 'VERSION'}`"
+    rebuild = f"`creditctl models rebuild {facts.version or 'VERSION'} --fit`"
     text = f"""{table(["", " value"], rows)}
 
-{rebuild} makes data set and model again and compares both with what is registered."""
+{rebuild} joins the data and fits the trees again, and compares both with what is
+registered."""
     return Section("Provenance", text)
 
 
 def _constraints(facts: CardFacts) -> str:
     if facts.monotone is None:
         return ""
-    if not facts.monotone:
+    held: dict[tuple[str, str], list[str]] = {}
+    for name in facts.bundle.contract.names:
+        if (one := facts.monotone.get(name)) is not None:
+            held.setdefault((one.direction, one.why), []).append(f"`{name}`")
+    if not held:
         return "\n\nNo feature is held to one direction."
-    rows = [[f"`{name}`", f"risk {one.direction}", one.why] for name, one in facts.monotone.items()]
-    head = ["feature", " with a larger value", " why"]
+    rows = [[", ".join(names), f"risk {direction}", why] for (direction, why), names in held.items()]
+    head = ["features", " with a larger value", " why"]
     return f"\n\nThe trees may move the risk in one direction only for:\n\n{table(head, rows)}"
 
 

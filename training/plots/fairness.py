@@ -11,6 +11,7 @@ from credit.metrics import wilson_interval
 from training.fairness import FairnessReport, GroupFigures
 from training.plots.style import GRID, MODEL, QUIET, RISK, frame, heading, percents
 from training.report import ModelReport
+from training.wording import in_reading_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _rows(fairness: FairnessReport) -> tuple[list[_Row], list[tuple[float, str]]
     height = 0.0
     for attribute in fairness.attributes:
         headings.append((height, attribute.attribute.replace("_", " ")))
-        for group in attribute.groups:
+        for group in in_reading_order(attribute.groups):
             height += 1
             rows.append(_Row(height, group, group.group in attribute.judged))
         height += 1.4

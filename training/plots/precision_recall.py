@@ -7,14 +7,14 @@ from training.plots.style import MODEL, OTHER, QUIET, RISK, canvas, heading, per
 from training.report import ModelReport
 from training.wording import with_interval
 
-#: Below so many refused defaulters precision is a matter of single clients, and the curve a zigzag.
-_FEWEST = 10
+#: Below so many refused defaulters, or this share of them, precision hangs on single clients: the curve is a zigzag.
+_FEWEST, _SHARE = 10, 0.05
 
 
 def precision_recall(report: ModelReport) -> Figure:
     """The model's curve, the logistic regression's, and the point of the threshold in force."""
     figure, axes = canvas()
-    fewest = min(_FEWEST / max(int(report.labels.sum()), 1), 1.0)
+    fewest = min(_FEWEST / int(report.labels.sum()), _SHARE)
     for scores, color, label in (
         (report.baseline, OTHER, "logistic regression"),
         (report.probabilities, MODEL, "model"),
@@ -36,9 +36,9 @@ def precision_recall(report: ModelReport) -> Figure:
             label=f"threshold {report.policy.threshold:.4f}",
         )
     axes.set(xlabel="defaulters refused (recall)", ylabel="defaulters among the refused (precision)")
-    axes.set(xlim=(0, 1), ylim=(0, None))
+    axes.set(xlim=(0, 1), ylim=(0, axes.get_ylim()[1] * 1.05))
     percents(axes.xaxis)
     percents(axes.yaxis)
     heading(axes, f"Average precision {with_interval(report.metrics, 'average_precision')}", report)
-    axes.legend(loc="upper right", frameon=False)
+    axes.legend(loc="best", frameon=False)
     return figure

@@ -13,7 +13,8 @@ def scores(report: ModelReport) -> Figure:
     """Share of each outcome by points, with the risk bands and the threshold in force."""
     figure, axes = canvas(8.0, 5.2)
     points = report.policy.points_of(report.probabilities)
-    edges = np.linspace(points.min(), max(points.max(), points.min() + 1), 61).tolist()
+    bars = int(np.clip(2 * np.sqrt(report.labels.sum()), 12, 60))
+    edges = np.linspace(points.min(), max(points.max(), points.min() + 1), bars + 1).tolist()
     defaulted = report.labels == 1
     for members, color, label in ((~defaulted, MODEL, "payers"), (defaulted, RISK, "defaulters")):
         weights = np.full(int(members.sum()), 1 / max(int(members.sum()), 1))

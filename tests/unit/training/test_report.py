@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import NamedTuple
 
 import matplotlib.image
 import numpy as np
@@ -17,12 +18,20 @@ from credit.bundle.reader import load_bundle
 from training.evaluate import evaluate_model
 from training.explain import explain, global_importance
 from training.fairness import FairnessReport
-from training.model_card import CardFacts, Constraint, markdown, model_card, page, write_card
+from training.model_card import CardFacts, markdown, model_card, page, write_card
 from training.plots import PICTURES
 from training.report import report_on
 from training.threshold import check_threshold
+from training.wording import in_reading_order
 
 CLIENTS = 700
+
+
+class Constraint(NamedTuple):
+    direction: str
+    why: str
+
+
 LABELS = {
     "roc": "payers refused",
     "precision_recall": "defaulters refused (recall)",
@@ -75,7 +84,11 @@ def facts(judged):
     return CardFacts(
         bundle,
         report,
-        monotone={"ext_source_1": Constraint("falls", "a better score")},
+        monotone={
+            "ext_source_1": Constraint("falls", "a better score"),
+            "ext_source_3": Constraint("falls", "a better score"),
+            "not_in_the_contract": Constraint("rises", "nobody asks"),
+        },
         cross_validation={"auc": [0.7, 0.8, 0.75]},
         fairness_limits={"adverse_impact_ratio": 2.0, "calibration_gap": 1.0},
         version="7",
@@ -178,7 +191,7 @@ def test_the_card_says_what_a_validator_asks(written, judged):
         "Not for:",
         f"{metrics['auc']:.3f} ({metrics['auc_low']:.3f} to {metrics['auc_high']:.3f})",
         f"| {metrics['baseline_auc']:.3f} | 0.500 |",
-        "`ext_source_1` | risk falls | a better score",
+        "`ext_source_1`, `ext_source_3` | risk falls | a better score",
         "| auc | 0.7500 | 0.0500 |",
         "1 / (1 + 10)",
         judged[1].threshold.verdict[1:],
@@ -216,7 +229,17 @@ def test_a_bundle_alone_has_a_card(bundle, judged):
 
 def test_no_constraints_and_unknown_constraints_are_told_apart(bundle):
     assert "No feature is held to one direction" in markdown(CardFacts(bundle, monotone={}))
+    others = {"not_in_the_contract": Constraint("rises", "nobody asks")}
+    assert "No feature is held to one direction" in markdown(CardFacts(bundle, monotone=others))
     assert "one direction" not in markdown(CardFacts(bundle))
+
+
+def test_groups_read_from_young_to_old_and_the_unknown_last(judged):
+    (_, ages) = judged[1].fairness.attributes
+    groups = [one.model_copy(update={"group": name}) for one in ages.groups for name in ("unknown", "65 and over")]
+    found = [one.group for one in in_reading_order([*groups, *ages.groups])]
+    assert found[0] == "below 25"
+    assert found[-1] == "unknown"
 
 
 def test_an_explanation_adds_up_to_the_margin(bundle, matrix):
