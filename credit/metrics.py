@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
+_SHRINKAGE = 1e-4
+
 
 def auc(labels: Labels, scores: Scores) -> float:
     """Area under the ROC curve: the chance that a defaulter outranks a payer, ties counted half (Mann-Whitney)."""
@@ -79,15 +81,18 @@ def wilson_interval(events: NDArray[np.int64], clients: NDArray[np.int64]) -> tu
 def calibration_line(labels: Labels, probabilities: Scores) -> tuple[float, float]:
     """Slope and intercept of the labels' log-odds on the probabilities' log-odds (Cox, 1958): 1 and 0 are perfect.
 
-    A slope below 1 means probabilities that are too extreme. Maximum likelihood by Newton's method.
+    A slope below 1 means probabilities that are too extreme. Maximum likelihood by Newton's method, in bounded steps
+    and with a trace of shrinkage to the perfect line: outcomes that a cut parts completely have no finite answer.
     """
     given = np.log(probabilities / (1 - probabilities))
     inputs = np.column_stack([given, np.ones_like(given)])
-    line = np.array([1.0, 0.0])
-    for _ in range(50):
+    perfect = np.array([1.0, 0.0])
+    line = perfect
+    for _ in range(100):
         fitted = 1 / (1 + np.exp(-np.clip(inputs @ line, -30, 30)))
-        curvature = (inputs * (fitted * (1 - fitted))[:, None]).T @ inputs
-        change = np.linalg.lstsq(curvature, inputs.T @ (labels - fitted), rcond=None)[0]
+        gradient = inputs.T @ (labels - fitted) - _SHRINKAGE * (line - perfect)
+        curvature = (inputs * (fitted * (1 - fitted))[:, None]).T @ inputs + _SHRINKAGE * np.eye(2)
+        change = np.clip(np.linalg.solve(curvature, gradient), -1.0, 1.0)
         line = line + change
         if np.abs(change).max() < 1e-9:
             break

@@ -79,3 +79,13 @@ def test_the_calibration_line_equals_an_unpenalised_logistic_regression():
     fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(given_odds[:, None], labels)
     assert found == pytest.approx((fitted.coef_[0, 0], fitted.intercept_[0]), abs=1e-4)
     assert found == pytest.approx((0.7, 0.3), abs=0.2)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+def test_the_calibration_line_of_parted_outcomes_stays_finite(labels):
+    slope, intercept = metrics.calibration_line(np.array(labels), np.array([0.1, 0.2, 0.8, 0.9]))
+    assert max(abs(slope), abs(intercept)) < 1_000
+
+
+def test_the_calibration_line_of_true_probabilities_without_spread_is_perfect():
+    assert metrics.calibration_line(np.array([0, 1]), np.array([0.5, 0.5])) == (1.0, 0.0)
