@@ -77,3 +77,10 @@ def test_bands_of_many_are_the_bands_of_each():
     bands = RiskBands()
     risks = np.array([0.001, 0.02, 0.0999, 0.1, 0.2, 0.99])
     assert [bands.names[at] for at in bands.positions(risks)] == [bands.band(risk) for risk in risks]
+
+
+def test_a_cut_lies_halfway_between_the_clients_it_parts():
+    curve = cost_curve(CostMatrix(), np.array([1, 0]), np.array([0.3, 0.1]))
+    assert curve.thresholds[0] > 1
+    assert curve.thresholds[1:].tolist() == pytest.approx([0.2, 0.05])
+    assert curve.costs.tolist() == [10, 0, 1]
