@@ -2,11 +2,11 @@
 
 from credit.bundle.bundle import Bundle
 from training.model_card.facts import CardFacts
-from training.model_card.files import write_card
+from training.model_card.files import card_files
 from training.model_card.markdown import markdown
 from training.model_card.page import page
 
-__all__ = ["CardFacts", "markdown", "model_card", "page", "write_card"]
+__all__ = ["CardFacts", "card_files", "markdown", "model_card", "page"]
 
 
 def model_card(bundle: Bundle) -> str:

@@ -29,7 +29,7 @@ class CardFacts:
         report: of the run that made it.
         monotone: constraints by feature, of others than the model's too; None where nobody says.
         cross_validation: each fold's value, by figure; such as {"auc": [0.78, 0.79]}.
-        fairness_limits: by figure of `AttributeFairness`; a ratio must not be below, a gap not above.
+        fairness_limits: by attribute and figure of `AttributeFairness`; a ratio must not be below, a gap not above.
         version: registered number, as far as known.
     """
 
@@ -37,7 +37,7 @@ class CardFacts:
     report: ModelReport | None = None
     monotone: Mapping[str, Constraint] | None = None
     cross_validation: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    fairness_limits: Mapping[str, float] = field(default_factory=dict)
+    fairness_limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     version: str | None = None
 
 

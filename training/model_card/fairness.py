@@ -1,6 +1,6 @@
 """How groups of people fare."""
 
-from training.fairness import SMALL_GROUP, AttributeFairness
+from training.fairness import AttributeFairness
 from training.model_card.facts import CardFacts, Section, table
 from training.wording import in_reading_order, percent
 
@@ -20,10 +20,12 @@ def fairness(facts: CardFacts) -> Section | None:
     found = facts.report.fairness
     parts = [
         f"""At threshold {found.threshold:.4f}. These attributes are no features of the model: it is only measured
-against them. Groups of fewer than {SMALL_GROUP} clients are shown and not judged.""",
+against them. Groups that are too small to tell are shown and not judged.""",
         *(_groups(attribute) for attribute in found.attributes),
         _worst(facts, found.attributes),
-        """The adverse impact ratio is the lowest over the highest approval rate; the four-fifths rule asks for 0.8.
+        """Limits are in brackets; what lies beyond its limit is bold, by chance or not: the gate tells, and decides.
+
+The adverse impact ratio is the lowest over the highest approval rate; the four-fifths rule asks for 0.8.
 Groups differ in how often they default, so that equal approval and equal errors cannot both hold for calibrated
 probabilities.
 
@@ -53,18 +55,17 @@ def _groups(attribute: AttributeFairness) -> str:
 
 
 def _worst(facts: CardFacts, attributes: tuple[AttributeFairness, ...]) -> str:
-    rows = []
-    for name, title, low_is_bad in _WORST:
-        limit = facts.fairness_limits.get(name)
-        values = [float(getattr(attribute, name)) for attribute in attributes]
-        cells = [_judged(value, limit, low_is_bad) for value in values]
-        bound = "–" if limit is None else f"{'at least' if low_is_bad else 'at most'} {limit:.3f}"
-        rows.append([title, *cells, bound])
-    return table(["worst", *(one.attribute.replace("_", " ") for one in attributes), "limit"], rows)
+    rows = [
+        [title, *(_judged(attribute, name, low_is_bad, facts) for attribute in attributes)]
+        for name, title, low_is_bad in _WORST
+    ]
+    return table(["worst", *(one.attribute.replace("_", " ") for one in attributes)], rows)
 
 
-def _judged(value: float, limit: float | None, low_is_bad: bool) -> str:
+def _judged(attribute: AttributeFairness, name: str, low_is_bad: bool, facts: CardFacts) -> str:
+    value = float(getattr(attribute, name))
+    limit = facts.fairness_limits.get(attribute.attribute, {}).get(name)
     if limit is None:
         return f"{value:.3f}"
-    missed = value < limit if low_is_bad else value > limit
-    return f"**{value:.3f} (missed)**" if missed else f"{value:.3f}"
+    text = f"{value:.3f} (at {'least' if low_is_bad else 'most'} {limit:g})"
+    return f"**{text}**" if (value < limit if low_is_bad else value > limit) else text
