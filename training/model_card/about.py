@@ -57,4 +57,4 @@ def limits(facts: CardFacts) -> Section:
 def _better(facts: CardFacts) -> str:
     if "auc_over_baseline" not in facts.bundle.metrics:
         return ""
-    return f", {with_interval(facts.bundle.metrics, 'auc_over_baseline')} above a logistic regression"
+    return f"; minus that of a logistic regression {with_interval(facts.bundle.metrics, 'auc_over_baseline')}"

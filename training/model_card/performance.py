@@ -150,8 +150,9 @@ def _comparison(facts: CardFacts) -> str:
         return ""
     return f"""
 
-On the same clients the model has {with_interval(metrics, "auc_over_baseline")} more AUC than the logistic regression,
-and costs {with_interval(metrics, "cost_below_baseline")} less per client."""
+On the same clients, above 0 where the model is better: its AUC minus the logistic regression's
+{with_interval(metrics, "auc_over_baseline")}, the logistic regression's cost minus its own
+{with_interval(metrics, "cost_below_baseline")}."""
 
 
 def _truth(facts: CardFacts) -> str:
