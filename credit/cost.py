@@ -56,22 +56,53 @@ def optimal_threshold(costs: CostMatrix, labels: NDArray[np.int64], probabilitie
         labels: 0 or 1, shape (n,), n >= 1.
         probabilities: shape (n,).
     """
+    curve = cost_curve(costs, labels, probabilities)
+    best = int(np.argmin(curve.costs))
+    return Threshold(float(curve.thresholds[best]), float(curve.costs[best]))
+
+
+@dataclass(frozen=True, slots=True)
+class CostCurve:
+    """Cost of every possible cut, from refusing nobody (first) to refusing everybody (last).
+
+    Attributes:
+        order: clients by falling probability, shape (n,).
+        refused: how many of them each cut refuses, shape (k,).
+        thresholds: one that makes each cut, falling, shape (k,).
+        costs: total, shape (k,).
+    """
+
+    order: NDArray[np.intp]
+    refused: NDArray[np.intp]
+    thresholds: NDArray[np.float64]
+    costs: NDArray[np.float64]
+
+
+def cost_curve(costs: CostMatrix, labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> CostCurve:
+    """What each cut costs on n clients; labels (n,) are 0 or 1, probabilities (n,)."""
     order = np.argsort(-probabilities, kind="stable")
-    ranked, defaulted = probabilities[order], labels[order] == 1
-    refused_good = np.concatenate([[0], np.cumsum(~defaulted)])
-    approved_bad = defaulted.sum() - np.concatenate([[0], np.cumsum(defaulted)])
-    cost = costs.false_positive * refused_good + costs.false_negative * approved_bad
+    ranked = probabilities[order]
     # Equal probabilities cannot be parted: only the cuts between distinct values exist.
-    possible = np.concatenate([[True], ranked[1:] < ranked[:-1], [True]])
-    best = int(np.argmin(np.where(possible, cost, np.inf)))
-    return Threshold(_between(ranked, best), float(cost[best]))
+    refused = np.flatnonzero(np.concatenate([[True], ranked[1:] < ranked[:-1], [True]]))
+    total = cut_costs(costs, labels[order], np.ones(labels.size, dtype=np.int64))[refused]
+    return CostCurve(order, refused, _between(ranked, refused), total)
 
 
-def _between(ranked: NDArray[np.float64], refused: int) -> float:
-    """A threshold that refuses exactly the first `refused` of the descending probabilities."""
-    above = float(ranked[refused - 1]) if refused else 1.0
-    below = float(ranked[refused]) if refused < ranked.size else 0.0
-    if not refused:
-        return float(np.nextafter(max(above, below), np.inf))
+def cut_costs(costs: CostMatrix, labels: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Total cost of refusing the first 0, 1 ... n of clients that stand in order, each counted `weights` times."""
+    payers, defaulters = np.where(labels == 1, 0, weights), np.where(labels == 1, weights, 0)
+    refused_good = np.concatenate([[0], np.cumsum(payers)])
+    approved_bad = defaulters.sum() - np.concatenate([[0], np.cumsum(defaulters)])
+    cost: NDArray[np.float64] = costs.false_positive * refused_good + costs.false_negative * approved_bad
+    return cost
+
+
+def _between(ranked: NDArray[np.float64], refused: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Thresholds that refuse exactly the first `refused` of the descending probabilities."""
+    above = np.concatenate([[1.0], ranked])[refused]
+    below = np.concatenate([ranked, [0.0]])[refused]
     middle = (above + below) / 2
-    return middle if middle > below else above
+    found: NDArray[np.float64] = np.where(middle > below, middle, above)
+    if ranked.size:
+        found[refused == 0] = np.nextafter(max(1.0, float(ranked[0])), np.inf)
+    return found

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Labels = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
+_SHRINKAGE = 1e-4
+
 
 def auc(labels: Labels, scores: Scores) -> float:
     """Area under the ROC curve: the chance that a defaulter outranks a payer, ties counted half (Mann-Whitney)."""
@@ -60,6 +62,47 @@ def expected_calibration_error(labels: Labels, probabilities: Scores, bins: int 
     """ECE: mean gap between probability and default rate over bins of equal mass."""
     predicted, observed, share = reliability(labels, probabilities, bins).T
     return float(np.sum(share * np.abs(predicted - observed)))
+
+
+def wilson_interval(events: NDArray[np.int64], clients: NDArray[np.int64]) -> tuple[Scores, Scores]:
+    """95 % interval of a share (Wilson, 1927), low and high: holds for small groups and for shares near 0 and 1.
+
+    Args:
+        events: such as defaults, of any shape.
+        clients: that they are counted among, the same shape, at least 1 each.
+    """
+    z = 1.959963984540054
+    share = events / clients
+    shrunk = (share + z * z / (2 * clients)) / (1 + z * z / clients)
+    half = z / (1 + z * z / clients) * np.sqrt(share * (1 - share) / clients + z * z / (4 * clients * clients))
+    return np.clip(shrunk - half, 0.0, share), np.clip(shrunk + half, share, 1.0)
+
+
+def calibration_line(labels: Labels, probabilities: Scores) -> tuple[float, float]:
+    """Slope and intercept of the labels' log-odds on the probabilities' log-odds (Cox, 1958): 1 and 0 are perfect.
+
+    A slope below 1 means probabilities that are too extreme. Maximum likelihood by Newton's method, in bounded steps
+    and with a trace of shrinkage to the perfect line: outcomes that a cut parts completely have no finite answer.
+    """
+    given = np.log(probabilities / (1 - probabilities))
+    inputs = np.column_stack([given, np.ones_like(given)])
+    perfect = np.array([1.0, 0.0])
+    line = perfect
+    for _ in range(100):
+        fitted = 1 / (1 + np.exp(-np.clip(inputs @ line, -30, 30)))
+        gradient = inputs.T @ (labels - fitted) - _SHRINKAGE * (line - perfect)
+        curvature = (inputs * (fitted * (1 - fitted))[:, None]).T @ inputs + _SHRINKAGE * np.eye(2)
+        change = np.clip(np.linalg.solve(curvature, gradient), -1.0, 1.0)
+        line = line + change
+        if np.abs(change).max() < 1e-9:
+            break
+    return float(line[0]), float(line[1])
+
+
+def precision_recall_curve(labels: Labels, scores: Scores) -> tuple[Scores, Scores]:
+    """Recall and precision at every distinct score, riskiest first."""
+    defaulters, clients = _cumulative(labels, scores)
+    return defaulters / defaulters[-1], defaulters / clients
 
 
 def roc_curve(labels: Labels, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

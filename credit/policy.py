@@ -1,12 +1,15 @@
-"""From a calibrated probability of default to a decision and a risk band."""
+"""From a calibrated probability of default to a decision, a risk band and points."""
 
 from bisect import bisect_right
 from itertools import pairwise
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from credit.cost import CostMatrix
+from credit.points import PointsScale
 from credit.schemas.decision import Decision
 from credit.schemas.features import Frozen
 
@@ -28,6 +31,10 @@ class RiskBands(Frozen):
         """The band of one probability."""
         return self.names[bisect_right(self.cuts, probability)]
 
+    def positions(self, probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The position in `names` of each probability's band, shape (n,)."""
+        return np.searchsorted(np.array(self.cuts), probabilities, side="right")
+
 
 class DecisionPolicy(Frozen):
     """How a model version decides: refuse at or above the threshold."""
@@ -35,7 +42,12 @@ class DecisionPolicy(Frozen):
     threshold: float = Field(gt=0, lt=1)
     costs: CostMatrix
     bands: RiskBands = RiskBands()
+    points: PointsScale = PointsScale()
 
     def decide(self, probability: float) -> Decision:
         """Approve or refuse one calibrated probability."""
         return Decision.REFUSED if probability >= self.threshold else Decision.APPROVED
+
+    def points_of(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scorecard points of calibrated probabilities, of the same shape."""
+        return self.points.points(probabilities)

@@ -16,12 +16,14 @@ from credit.metrics import auc
 from credit.policy import DecisionPolicy
 from credit.progress import step
 from credit.reason_codes import reason_texts
+from training.baseline import baseline_probabilities
 from training.calibrate import calibrate
-from training.evaluate import evaluate, evaluate_baseline
+from training.evaluate import evaluate_model
 from training.explain import global_importance
 from training.fit import fit
 from training.prepare import Prepared
 from training.settings import TrainingSettings
+from training.threshold import check_threshold
 
 #: A threshold strictly inside (0, 1), also when approving or refusing everybody is cheapest.
 _THRESHOLD_BOUNDS = (1e-6, 1 - 1e-6)
@@ -80,17 +82,24 @@ def _figures(
 ) -> dict[str, float]:
     train, train_labels = prepared.part("train")
     test, labels = prepared.part("test")
-    figures = evaluate(labels, model.predict(test).probability, model.policy)
-    if figures["auc"] > settings.leakage_auc:
+    probabilities = model.predict(test).probability
+    if (area := auc(labels, probabilities)) > settings.leakage_auc:
         raise TrainingError(
-            f"the test AUC of {figures['auc']:.3f} is too good to be true: some features know the label; "
-            "nothing was registered"
+            f"the test AUC of {area:.3f} is too good to be true: some features know the label; nothing was registered"
         )
+    clients = prepared.dataset.client_ids[prepared.split.test]
+    figures = evaluate_model(
+        model.policy,
+        labels,
+        probabilities,
+        baseline=baseline_probabilities(prepared, most_rows=settings.baseline_rows, seed=settings.seed),
+        oracle=None if oracle is None else np.array([oracle[int(client)] for client in clients]),
+        seed=settings.seed,
+    )
+    calibration, outcomes = prepared.part("calibration")
+    calibrated = model.predict(calibration).probability
+    figures |= check_threshold(model.policy, outcomes, calibrated, seed=settings.seed).figures()
     figures["train_auc"] = auc(train_labels, model.predict(train).margin)
-    figures |= evaluate_baseline(prepared, model.policy, most_rows=settings.baseline_rows, seed=settings.seed)
-    if oracle is not None:
-        clients = prepared.dataset.client_ids[prepared.split.test]
-        figures["oracle_auc"] = auc(labels, np.array([oracle[int(client)] for client in clients]))
     return figures
 
 

@@ -1,71 +1,159 @@
-"""Judges a model on clients it has never seen: ranking, calibration, cost, against two yardsticks."""
+"""Judges a model on clients it has never seen: ranking, calibration, cost, against two yardsticks and the truth."""
+
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 
 from credit import metrics
 from credit.cost import optimal_threshold, total_cost
 from credit.policy import DecisionPolicy
-from credit.schemas.features import FeatureContract
-from training.prepare import Prepared
+from training.bands import band_table, bands_in_order
+from training.bootstrap import (
+    Column,
+    Figure,
+    Interval,
+    Labels,
+    auc_figure,
+    brier_figure,
+    calibration_error_figure,
+    cost_figure,
+    difference,
+    intervals,
+    log_loss_figure,
+    ranking_figures,
+    remembered,
+    upward_biased,
+)
+from training.calibration_noise import calibrated_ece_quantile
 
-Matrix = NDArray[np.float64]
-Labels = NDArray[np.int64]
+_OF_BASELINE = ("auc", "gini", "average_precision", "ks", "brier", "log_loss", "ece", "cost")
 
 
-def evaluate(labels: Labels, probabilities: Matrix, policy: DecisionPolicy) -> dict[str, float]:
-    """Figures of calibrated probabilities on one part; costs are per client."""
-    clients, threshold, costs = labels.size, policy.threshold, policy.costs
-    best = optimal_threshold(costs, labels, probabilities)
+def evaluate_model(
+    policy: DecisionPolicy,
+    labels: Labels,
+    probabilities: Column,
+    *,
+    baseline: Column | None = None,
+    oracle: Column | None = None,
+    replicates: int = 500,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Every figure of n unseen clients, as it goes to the bundle and the tracker.
+
+    A figure `x` with an interval has `x_low` and `x_high` beside it: 95 %, bootstrap. Costs are per client.
+
+    Args:
+        policy: threshold, costs and bands.
+        labels: 0 or 1, shape (n,).
+        probabilities: calibrated, shape (n,).
+        baseline: probabilities of the logistic regression, shape (n,).
+        oracle: true probabilities of generated data, shape (n,).
+        replicates: resamples behind the intervals, and simulated outcomes behind the ECE's noise.
+        seed: of both.
+    """
+    found = evaluate(labels, probabilities, policy)
+    figures = _figures(policy, labels, probabilities)
+    if baseline is not None:
+        found |= _baseline(policy, labels, baseline)
+        figures |= _over_baseline(policy, labels, baseline, figures)
+    judged = intervals(figures, labels.size, replicates=replicates, seed=seed)
+    judged["ece"] = upward_biased(judged["ece"])
+    area = judged["auc"]
+    judged["gini"] = Interval(*(2 * end - 1 for end in (area.value, area.low, area.high)))
+    found |= _flat(judged)
+    found["ece_calibrated_p95"] = calibrated_ece_quantile(probabilities, replicates=replicates, seed=seed)
+    if oracle is not None:
+        found |= _oracle(policy, labels, oracle, found)
+    return found
+
+
+def evaluate(labels: Labels, probabilities: Column, policy: DecisionPolicy) -> dict[str, float]:
+    """Figures without intervals of calibrated probabilities on one part; costs are per client."""
+    auc = metrics.auc(labels, probabilities)
+    slope, intercept = metrics.calibration_line(labels, probabilities)
     return {
-        "auc": metrics.auc(labels, probabilities),
+        "auc": auc,
+        "gini": 2 * auc - 1,
         "average_precision": metrics.average_precision(labels, probabilities),
         "ks": metrics.kolmogorov_smirnov(labels, probabilities),
         "brier": metrics.brier(labels, probabilities),
         "log_loss": metrics.log_loss(labels, probabilities),
         "ece": metrics.expected_calibration_error(labels, probabilities),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
         "default_rate": float(labels.mean()),
         "mean_probability": float(probabilities.mean()),
-        "approval_rate": float(np.mean(probabilities < threshold)),
-        "threshold": threshold,
-        "cost": total_cost(costs, labels, probabilities, threshold) / clients,
-        "cost_approve_all": total_cost(costs, labels, np.zeros(clients), threshold) / clients,
+        "bands_in_order": float(bands_in_order(band_table(policy, labels, probabilities))),
+        **_decisions(labels, probabilities, policy),
+    }
+
+
+def _decisions(labels: Labels, probabilities: Column, policy: DecisionPolicy) -> dict[str, float]:
+    clients, costs, approved = labels.size, policy.costs, probabilities < policy.threshold
+    best = optimal_threshold(costs, labels, probabilities)
+    cost = total_cost(costs, labels, probabilities, policy.threshold) / clients
+    approve_all = costs.false_negative * float(labels.mean())
+    figures = {
+        "threshold": policy.threshold,
+        "approval_rate": float(approved.mean()),
+        "cost": cost,
+        "cost_approve_all": approve_all,
+        "cost_refuse_all": costs.false_positive * float(1 - labels.mean()),
+        "cost_saving": approve_all - cost,
         "cost_best_threshold": best.cost / clients,
         "best_threshold": best.value,
     }
+    if approved.any():
+        figures["default_rate_approved"] = float(labels[approved].mean())
+    return figures
 
 
-def evaluate_baseline(prepared: Prepared, policy: DecisionPolicy, *, most_rows: int, seed: int) -> dict[str, float]:
-    """AUC and cost per client of a logistic regression on the same features: what the trees have to beat."""
-    matrix, labels = prepared.part("train")
-    if labels.size > most_rows:
-        chosen = np.sort(np.random.default_rng(seed).choice(labels.size, most_rows, replace=False))
-        matrix, labels = matrix[chosen], labels[chosen]
-    baseline = _logistic_regression(prepared.contract, labels.size)
-    baseline.fit(matrix, labels)
-    test, outcomes = prepared.part("test")
-    probabilities = baseline.predict_proba(test)[:, 1]
+def _figures(policy: DecisionPolicy, labels: Labels, probabilities: Column) -> dict[str, Figure]:
+    cost = remembered(cost_figure(policy.costs, labels, probabilities, policy.threshold))
+    approve_all = cost_figure(policy.costs, labels, np.zeros(labels.size), policy.threshold)
+    ranking = ranking_figures(labels, probabilities)
     return {
-        "baseline_auc": metrics.auc(outcomes, probabilities),
-        "baseline_cost": total_cost(policy.costs, outcomes, probabilities, policy.threshold) / outcomes.size,
+        **ranking,
+        "auc": remembered(ranking["auc"]),
+        "brier": brier_figure(labels, probabilities),
+        "log_loss": log_loss_figure(labels, probabilities),
+        "ece": calibration_error_figure(labels, probabilities),
+        "cost": cost,
+        "cost_saving": difference(approve_all, cost),
     }
 
 
-def _logistic_regression(contract: FeatureContract, rows: int) -> Pipeline:
-    """Ranks for numbers, indicators for categories and missing values: robust to the heavy tails of amounts."""
-    numeric = [at for at, feature in enumerate(contract.features) if feature.kind == "numeric"]
-    categorical = [at for at, feature in enumerate(contract.features) if feature.kind == "categorical"]
-    ranks = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        QuantileTransformer(n_quantiles=min(100, rows), random_state=0, subsample=10_000),
-    )
-    indicators = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value=-1.0), OneHotEncoder(handle_unknown="ignore", min_frequency=20)
-    )
-    encoded = ColumnTransformer([("ranks", ranks, numeric), ("indicators", indicators, categorical)])
-    return make_pipeline(encoded, LogisticRegression(C=0.02, max_iter=2_000, tol=1e-3))
+def _baseline(policy: DecisionPolicy, labels: Labels, baseline: Column) -> dict[str, float]:
+    found = evaluate(labels, baseline, policy)
+    return {f"baseline_{name}": found[name] for name in _OF_BASELINE}
+
+
+def _over_baseline(
+    policy: DecisionPolicy, labels: Labels, baseline: Column, figures: Mapping[str, Figure]
+) -> dict[str, Figure]:
+    """Above 0 the model is better: more area, less cost."""
+    cost = cost_figure(policy.costs, labels, baseline, policy.threshold)
+    return {
+        "auc_over_baseline": difference(figures["auc"], auc_figure(labels, baseline)),
+        "cost_below_baseline": difference(cost, figures["cost"]),
+    }
+
+
+def _oracle(policy: DecisionPolicy, labels: Labels, oracle: Column, found: Mapping[str, float]) -> dict[str, float]:
+    """How near the model comes to the true probabilities, which nothing can beat but by luck."""
+    auc = metrics.auc(labels, oracle)
+    best = optimal_threshold(policy.costs, labels, oracle).cost / labels.size
+    figures = {"oracle_auc": auc, "oracle_cost_best": best}
+    if auc > 0.5:
+        figures["auc_way_to_oracle"] = (found["auc"] - 0.5) / (auc - 0.5)
+    if best > 0:
+        figures["cost_over_oracle"] = found["cost"] / best
+    return figures
+
+
+def _flat(judged: Mapping[str, Interval]) -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for name, figure in judged.items():
+        flat |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    return flat

@@ -15,11 +15,12 @@ from credit.bundle.writer import write_bundle
 from credit.progress import step
 from training.assemble import complete_parts, fit_parts
 from training.dataset import Dataset, fingerprint
-from training.model_card import model_card
+from training.model_card import CardFacts, markdown
 from training.plots import write_plots
 from training.prepare import Prepared, prepare
 from training.provenance import provenance_of
 from training.registry import CHAMPION, Extras, Registry, Version
+from training.report import report_on
 from training.settings import TrainingSettings
 
 
@@ -86,9 +87,15 @@ def make_bundle(
 
 def _extras(plots: Path, bundle: Bundle, prepared: Prepared, settings: TrainingSettings) -> Extras:
     plots.mkdir()
-    matrix, labels = prepared.part("test")
-    write_plots(plots, labels, bundle.predict(matrix).probability, bundle.importance)
-    card = model_card(bundle)
+    report = report_on(
+        bundle,
+        prepared.part("test"),
+        prepared.part("calibration"),
+        explain_rows=settings.explain_rows,
+        seed=settings.seed,
+    )
+    write_plots(plots, report)
+    card = markdown(CardFacts(bundle, report))
     return Extras(
         parameters=_parameters(bundle, settings),
         description=card,

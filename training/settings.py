@@ -64,7 +64,9 @@ class TrainingSettings(BaseSettings):
     leakage_auc: float = Field(default=0.95, gt=0.5, le=1, description="AUC above which a column counts as leaked.")
     explain_rows: int = Field(default=1_000, ge=1, description="Clients behind the global importance.")
     reference_rows: int = Field(default=5_000, ge=1, description="Clients in the drift reference sample.")
-    baseline_rows: int = Field(default=50_000, ge=1, description="Most clients for the logistic regression baseline.")
+    baseline_rows: int = Field(
+        default=1_000_000, ge=1, description="Most clients for the logistic regression baseline."
+    )
 
     def recipe(self) -> dict[str, float | int | str | bool | None]:
         """What shapes split and model; kept in every bundle, so that a run can be repeated."""

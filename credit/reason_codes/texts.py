@@ -57,6 +57,17 @@ class ReasonTexts(Frozen):
             raise FeatureError(f"feature {feature} has no reason text: add one to credit/reason_codes/texts.json")
         return found.en if language == "en" else found.fr
 
+    def problems(self, names: Iterable[str]) -> tuple[str, ...]:
+        """What keeps these features of a contract from being explained: a lacking text or a protected attribute."""
+        found: list[str] = []
+        for name in names:
+            text = self.features.get(name) or self._group(name)
+            if name in self.protected:
+                found.append(f"{name} is protected and must not be a feature")
+            elif text is None or not text.en.strip() or not text.fr.strip():
+                found.append(f"{name} lacks an English or a French text")
+        return tuple(found)
+
     def frozen_for(self, names: Iterable[str]) -> "ReasonTexts":
         """Only the texts of these features, each resolved to its own entry: what a bundle carries.
 

@@ -13,6 +13,7 @@ from credit.cli import run
 from credit.errors import RegistryError, TrainingError
 from credit.platform import Home
 from training.pipeline import make_bundle, train_and_register
+from training.plots import PICTURES
 from training.prepare import prepare
 from training.registry import Registry
 from training.settings import TrainingSettings
@@ -98,9 +99,7 @@ def test_mlflow_shows_run_model_signature_and_plots(trained, settings):
     assert stored.data.metrics["auc"] == trained.metrics["auc"]
     assert stored.data.params["trees"] == "60"
     assert {item.path for item in client.list_artifacts(stored.info.run_id, "plots")} == {
-        "plots/roc.png",
-        "plots/calibration.png",
-        "plots/importance.png",
+        *(f"plots/{name}.png" for name in PICTURES if name != "fairness"),
     }
     uri = client.get_model_version_download_uri(settings.model_name, trained.version.version)
     model = Model.load(artifacts.download_artifacts(f"{uri}/MLmodel"))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from credit.cost import CostMatrix, optimal_threshold, total_cost
+from credit.cost import CostMatrix, cost_curve, optimal_threshold, total_cost
 from credit.policy import DecisionPolicy, RiskBands
 
 costs = st.builds(
@@ -60,3 +60,27 @@ def test_bands_need_rising_cuts(cuts):
 def test_a_client_at_the_threshold_is_refused():
     policy = DecisionPolicy(threshold=0.25, costs=CostMatrix())
     assert [policy.decide(probability) for probability in (0.2499, 0.25)] == ["approved", "refused"]
+
+
+@given(costs, clients)
+def test_the_curve_is_what_each_of_its_thresholds_costs(matrix, pairs):
+    labels, probabilities = columns(pairs)
+    curve = cost_curve(matrix, labels, probabilities)
+    for threshold, refused, cost in zip(curve.thresholds, curve.refused, curve.costs, strict=True):
+        assert np.count_nonzero(probabilities >= threshold) == refused
+        assert total_cost(matrix, labels, probabilities, threshold) == pytest.approx(cost)
+    assert curve.refused.size == np.unique(probabilities).size + 1
+    assert (np.diff(curve.thresholds) < 0).all()
+
+
+def test_bands_of_many_are_the_bands_of_each():
+    bands = RiskBands()
+    risks = np.array([0.001, 0.02, 0.0999, 0.1, 0.2, 0.99])
+    assert [bands.names[at] for at in bands.positions(risks)] == [bands.band(risk) for risk in risks]
+
+
+def test_a_cut_lies_halfway_between_the_clients_it_parts():
+    curve = cost_curve(CostMatrix(), np.array([1, 0]), np.array([0.3, 0.1]))
+    assert curve.thresholds[0] > 1
+    assert curve.thresholds[1:].tolist() == pytest.approx([0.2, 0.05])
+    assert curve.costs.tolist() == [10, 0, 1]

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn import metrics as oracle
+from sklearn.linear_model import LogisticRegression
 
 from credit import metrics
 
@@ -51,3 +53,39 @@ def test_reliability_has_equal_mass_and_keeps_the_means():
     assert predicted @ share == pytest.approx(probabilities.mean())
     assert observed @ share == pytest.approx(labels.mean())
     assert (np.diff(predicted) > 0).all()
+
+
+@given(pairs)
+def test_the_precision_recall_curve_equals_scikit_learn(rows):
+    labels, scores = columns(rows)
+    precision, recall, _ = oracle.precision_recall_curve(labels, scores)
+    np.testing.assert_allclose(metrics.precision_recall_curve(labels, scores), (recall[-2::-1], precision[-2::-1]))
+
+
+@given(st.integers(1, 500).flatmap(lambda clients: st.tuples(st.integers(0, clients), st.just(clients))))
+def test_wilson_intervals_equal_scipy(counts):
+    events, clients = counts
+    low, high = metrics.wilson_interval(np.array([events]), np.array([clients]))
+    expected = binomtest(events, clients).proportion_ci(method="wilson")
+    assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert low[0] <= events / clients <= high[0]
+
+
+def test_the_calibration_line_equals_an_unpenalised_logistic_regression():
+    rng = np.random.default_rng(0)
+    given_odds = rng.normal(-2, 1, 3_000)
+    labels = (rng.random(3_000) < 1 / (1 + np.exp(-(0.7 * given_odds + 0.3)))).astype(np.int64)
+    found = metrics.calibration_line(labels, 1 / (1 + np.exp(-given_odds)))
+    fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(given_odds[:, None], labels)
+    assert found == pytest.approx((fitted.coef_[0, 0], fitted.intercept_[0]), abs=1e-4)
+    assert found == pytest.approx((0.7, 0.3), abs=0.2)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+def test_the_calibration_line_of_parted_outcomes_stays_finite(labels):
+    slope, intercept = metrics.calibration_line(np.array(labels), np.array([0.1, 0.2, 0.8, 0.9]))
+    assert max(abs(slope), abs(intercept)) < 1_000
+
+
+def test_the_calibration_line_of_true_probabilities_without_spread_is_perfect():
+    assert metrics.calibration_line(np.array([0, 1]), np.array([0.5, 0.5])) == (1.0, 0.0)

@@ -6,6 +6,7 @@ from credit.features import RATIO_OUTPUTS
 from credit.reason_codes import ReasonText, ReasonTexts, protected_features, reason_texts
 from credit.schemas.overrides import OVERRIDABLE
 from feature_repo.catalogue import load_catalogue
+from feature_repo.catalogue.services import DECISION, services_of
 
 LANGUAGES = ("en", "fr")
 
@@ -52,3 +53,15 @@ def test_a_protected_attribute_cannot_be_given_a_text():
 def test_a_feature_without_text_says_where_to_add_one():
     with pytest.raises(FeatureError, match="no_such_feature"):
         reason_texts().text("no_such_feature", "fr")
+
+
+def test_the_decision_services_features_can_all_be_explained():
+    stored = [one for view in load_catalogue().views for one in view.features if DECISION in services_of(one)]
+    names = [*(one.name for one in stored), *RATIO_OUTPUTS]
+    assert len(names) > 200
+    assert reason_texts().problems(names) == ()
+
+
+def test_what_cannot_be_explained_is_named():
+    found = reason_texts().problems(["code_gender", "no_such_feature", "ext_source_1"])
+    assert [problem.split()[:2] for problem in found] == [["code_gender", "is"], ["no_such_feature", "lacks"]]

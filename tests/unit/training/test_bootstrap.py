@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 
 from credit import metrics
 from credit.cost import CostMatrix, total_cost
-from training.bootstrap import auc_figure, brier_figure, cost_figure, difference, intervals
+from training.bootstrap import (
+    Interval,
+    auc_figure,
+    brier_figure,
+    calibration_error_figure,
+    cost_figure,
+    difference,
+    intervals,
+    log_loss_figure,
+    ranking_figures,
+    remembered,
+    upward_biased,
+)
 
 
 @given(st.integers(0, 2**31), st.integers(5, 60))
@@ -19,6 +31,12 @@ def test_a_weighted_figure_is_the_plain_one_on_repeated_rows(seed, clients):
     repeated, drawn = np.repeat(labels, weights), np.repeat(scores, weights)
     assert auc_figure(labels, scores)(weights) == pytest.approx(metrics.auc(repeated, drawn))
     assert brier_figure(labels, scores)(weights) == pytest.approx(metrics.brier(repeated, drawn))
+    assert log_loss_figure(labels, scores)(weights) == pytest.approx(metrics.log_loss(repeated, drawn))
+    ranking = ranking_figures(labels, scores)
+    assert ranking["average_precision"](weights) == pytest.approx(metrics.average_precision(repeated, drawn))
+    assert ranking["ks"](weights) == pytest.approx(metrics.kolmogorov_smirnov(repeated, drawn))
+    error = metrics.expected_calibration_error(repeated, drawn)
+    assert calibration_error_figure(labels, scores)(weights) == pytest.approx(error)
     costs = CostMatrix()
     expected = total_cost(costs, repeated, drawn, 0.4) / repeated.size
     assert cost_figure(costs, labels, scores, 0.4)(weights) == pytest.approx(expected)
@@ -45,3 +63,16 @@ def test_resamples_with_one_class_are_left_out():
     labels = np.array([0, 0, 0, 1])
     found = intervals({"auc": auc_figure(labels, np.array([0.1, 0.2, 0.3, 0.4]))}, 4, replicates=100)["auc"]
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+
+
+def test_an_inflated_figure_gets_its_interval_from_below():
+    assert upward_biased(Interval(0.010, 0.012, 0.030)) == Interval(0.010, 0.0, 0.010)
+    assert upward_biased(Interval(0.020, 0.015, 0.030)) == Interval(0.020, pytest.approx(0.010), pytest.approx(0.025))
+
+
+def test_a_remembered_figure_is_computed_once_for_each_resample():
+    seen = []
+    figure = remembered(lambda weights: seen.append(weights) or float(weights.sum()))
+    first, second = np.ones(3, dtype=np.int64), np.ones(4, dtype=np.int64)
+    assert [figure(first), figure(first), figure(second)] == [3.0, 3.0, 4.0]
+    assert len(seen) == 2
