@@ -1,0 +1,51 @@
+"""Bins a matrix once for many fits: cross-validation and tuning fit the same rows again and again."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from credit.schemas.features import FeatureContract
+from training.fit import parameters
+from training.settings import TrainingSettings
+
+
+class Layout(NamedTuple):
+    """What a matrix holds and how it is binned: names of columns, positions of categories, LightGBM's parameters."""
+
+    names: tuple[str, ...]
+    categorical: tuple[int, ...]
+    parameters: Mapping[str, Any]
+
+
+def reusable_parameters(settings: TrainingSettings, rows: int) -> dict[str, Any]:
+    """LightGBM's parameters for `rows`, such that fits of other `leaf_clients` may share one binned matrix."""
+    return parameters(settings, rows) | {"feature_pre_filter": False}
+
+
+def categorical_columns(contract: FeatureContract) -> tuple[int, ...]:
+    """Positions of the contract's categorical features."""
+    return tuple(at for at, feature in enumerate(contract.features) if feature.kind == "categorical")
+
+
+def binned(
+    matrix: NDArray[np.float64], labels: NDArray[np.int64], layout: Layout, bins_of: lgb.Dataset | None = None
+) -> lgb.Dataset:
+    """A binned matrix of shape (n, f), a byte per value; the matrix itself is not kept.
+
+    Args:
+        matrix: shape (n, f).
+        labels: shape (n,).
+        layout: of the matrix.
+        bins_of: take the bins of this one instead of making new ones.
+    """
+    return lgb.Dataset(
+        matrix,
+        labels,
+        reference=bins_of,
+        feature_name=list(layout.names),
+        categorical_feature=list(layout.categorical),
+        params=dict(layout.parameters),  # LightGBM writes into what it is given
+    ).construct()

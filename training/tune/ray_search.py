@@ -1,0 +1,107 @@
+"""What Ray Tune asks: the next candidate, and whether a running one goes on.
+
+Candidates come from the Optuna study, so that a killed search goes on, on either engine. Ray's own Optuna searcher is
+not used: it records stopped trials as complete, and pickles the study's address with its password into Ray's files.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import optuna
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from training.tune.candidate import Fitted, Parameters
+from training.tune.one_by_one import Watch
+from training.tune.study import BASELINE, Study
+
+METRIC: Final = "log_loss"
+MODE: Final = "min"
+_STEP: Final = "step"
+#: More steps than any fit has: only rungs stop a trial.
+_MOST_STEPS: Final = 10_000
+
+Result = dict[str, Any]
+
+
+def step_result(step: int, log_loss: float) -> Result:
+    """What a worker reports on the way."""
+    return {METRIC: log_loss, _STEP: step}
+
+
+def final_result(fitted: Fitted) -> Result:
+    """What a worker reports at the end; a trial that never does was stopped."""
+    return {METRIC: fitted.log_loss, _STEP: _MOST_STEPS - 1, "trees": fitted.trees}
+
+
+def failed_result(cause: str) -> Result:
+    """What a worker reports when the candidate cannot be fitted; repeating it would not help."""
+    return {METRIC: float("inf"), _STEP: 0, "failure": cause}
+
+
+class StudySearch(Searcher):
+    """Asks and tells the study; lives in the process that started the search, and is never restored from Ray's files.
+
+    Args:
+        study: of Optuna.
+        candidate: LightGBM's parameters of a trial, as far as they differ between trials.
+        more: whether another trial may start.
+        watch: called after each trial.
+    """
+
+    def __init__(
+        self, study: Study, candidate: Callable[[optuna.Trial], Parameters], more: Callable[[], bool], watch: Watch
+    ) -> None:
+        super().__init__(metric=METRIC, mode=MODE)
+        self._study, self._candidate, self._more, self._watch = study, candidate, more, watch
+        self._running: dict[str, optuna.Trial] = {}
+        self._reached: dict[str, int] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The configuration of a trial that Ray is about to place."""
+        if not self._more():
+            return Searcher.FINISHED
+        trial = self._running[trial_id] = self._study.ask()
+        return {"parameters": dict(self._candidate(trial)), BASELINE: BASELINE in trial.user_attrs}
+
+    def on_trial_result(self, trial_id: str, result: Result) -> None:
+        """A step; a trial that Ray repeats reports its first steps again."""
+        if "trees" not in result and result[_STEP] > self._reached.get(trial_id, 0):
+            self._reached[trial_id] = result[_STEP]
+            self._running[trial_id].report(result[METRIC], result[_STEP])
+
+    def on_trial_complete(self, trial_id: str, result: Result | None = None, error: bool = False) -> None:
+        """The end of a trial: complete, failed, or stopped by the scheduler."""
+        trial = self._running.pop(trial_id)
+        result = result or {}
+        if error or "failure" in result:
+            self._study.fail(trial, str(result.get("failure", "its worker on Ray was lost, or raised an error")))
+        elif "trees" in result:
+            self._study.complete(trial, result[METRIC], result["trees"])
+        else:
+            self._study.prune(trial)
+        self._watch()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing is saved: the study is in its database."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing is restored."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray pickles its tuner into a file: no study, and no password with it."""
+        return {}
+
+
+class Halving(ASHAScheduler):
+    """Asynchronous successive halving that spares the settings as they were."""
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: Result) -> str:
+        """Whether the trial goes on."""
+        decision = str(super().on_trial_result(tune_controller, trial, result))
+        return str(TrialScheduler.CONTINUE) if trial.config[BASELINE] else decision
+
+
+def halving() -> Halving:
+    """Stops the worse half at 3, 6, 12... steps."""
+    return Halving(time_attr=_STEP, max_t=_MOST_STEPS, grace_period=3, reduction_factor=2)
