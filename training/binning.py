@@ -1,7 +1,7 @@
 """Bins a matrix once for many fits: cross-validation and tuning fit the same rows again and again."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import lightgbm as lgb
 import numpy as np
@@ -10,6 +10,17 @@ from numpy.typing import NDArray
 from credit.schemas.features import FeatureContract
 from training.fit import parameters
 from training.settings import TrainingSettings
+
+#: Those of LightGBM's parameters that a binned matrix is made by; the others may differ from fit to fit.
+_BINNING: Final = {
+    "max_bin",
+    "feature_pre_filter",
+    "seed",
+    "deterministic",
+    "force_row_wise",
+    "num_threads",
+    "verbosity",
+}
 
 
 class Layout(NamedTuple):
@@ -47,5 +58,5 @@ def binned(
         reference=bins_of,
         feature_name=list(layout.names),
         categorical_feature=list(layout.categorical),
-        params=dict(layout.parameters),  # LightGBM writes into what it is given
+        params={name: value for name, value in layout.parameters.items() if name in _BINNING},
     ).construct()

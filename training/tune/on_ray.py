@@ -1,6 +1,7 @@
 """Trials side by side on a Ray cluster through Ray Tune; the study stays with this process."""
 
 import os
+import shutil
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,11 +21,11 @@ from training.tune.study import Study
 
 #: How often Ray repeats a trial whose worker died.
 _REPEATS: Final = 3
-#: Ray Tune's own files would repeat what the study holds, trials would change their folder, and an interrupt would end
-#: the search and let training go on.
+#: Ray Tune's own files and tables would repeat what the study holds, and an interrupt would end the search and let
+#: training go on.
 _SWITCHES: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
 
@@ -50,7 +51,7 @@ def run_on_ray(
 
     from training.tune.ray_search import METRIC, MODE, StudySearch, halving
 
-    rows = data.labels.size
+    rows, scratch = data.labels.size, request.folder / "ray"
     fixed = reusable_parameters(settings, rows) | {"num_threads": 1}
 
     def candidate(trial: optuna.Trial) -> Parameters:
@@ -67,10 +68,11 @@ def run_on_ray(
             search_alg=StudySearch(study, candidate, more, watch),
             scheduler=halving(),
             num_samples=request.trials - study.finished(),
+            reuse_actors=True,  # a worker takes seconds to start
         ),
         run_config=tune.RunConfig(
             name=study.optuna.study_name,
-            storage_path=str(request.folder / "ray"),
+            storage_path=str(scratch),
             failure_config=tune.FailureConfig(max_failures=_REPEATS),
             verbose=0,
         ),
@@ -79,6 +81,8 @@ def run_on_ray(
         tuner.fit()
     except tune.TuneError as error:
         raise StepError(f"Ray Tune ended the search: {error}. Run it again: finished trials are kept") from error
+    finally:
+        shutil.rmtree(scratch / study.optuna.study_name, ignore_errors=True)
 
 
 def _trial(config: dict[str, Any], data: TuningData, fixed: Parameters, trees: int, patience: int) -> None:
@@ -95,6 +99,6 @@ def _trial(config: dict[str, Any], data: TuningData, fixed: Parameters, trees: i
     try:
         fitted = fit_candidate(BinnedData(data, parameters), parameters, trees, patience, report)
     except lgb.basic.LightGBMError as error:
-        tune.report(failed_result(str(error)))
+        tune.report(failed_result(str(error).strip(" .\n")))
     else:
         tune.report(final_result(fitted))

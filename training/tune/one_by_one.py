@@ -5,6 +5,7 @@ from collections.abc import Callable
 import lightgbm as lgb
 import optuna
 
+from credit.errors import TrainingError
 from training.binning import reusable_parameters
 from training.settings import TrainingSettings
 from training.tune.candidate import BinnedData, TuningData, fit_candidate
@@ -18,9 +19,16 @@ Watch = Callable[[], None]
 def run_here(
     study: Study, data: TuningData, settings: TrainingSettings, wanted: int, more: Callable[[], bool], watch: Watch
 ) -> None:
-    """Run trials until the study has `wanted` finished ones, as long as `more` says so."""
+    """Run trials until the study has `wanted` finished ones, as long as `more` says so.
+
+    Raises:
+        TrainingError: the data cannot be binned.
+    """
     rows = data.labels.size
-    parts = BinnedData(data, reusable_parameters(settings, rows))
+    try:
+        parts = BinnedData(data, reusable_parameters(settings, rows))
+    except lgb.basic.LightGBMError as error:
+        raise TrainingError(f"LightGBM cannot bin the data: {_text(error)}; look at TRAINING_BINS") from error
     for _ in range(wanted - study.finished()):
         # Another process may work on the same study.
         if study.finished() >= wanted or not more():
@@ -44,6 +52,10 @@ def _run(study: Study, trial: optuna.Trial, parts: BinnedData, settings: Trainin
     except optuna.TrialPruned:
         study.prune(trial)
     except lgb.basic.LightGBMError as error:
-        study.fail(trial, str(error))
+        study.fail(trial, _text(error))
     else:
         study.complete(trial, fitted.log_loss, fitted.trees)
+
+
+def _text(error: lgb.basic.LightGBMError) -> str:
+    return str(error).strip(" .\n")

@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from credit.files import atomic_path, write_text
 from credit.schemas.features import Frozen
 from training.settings import TrainingSettings
-from training.tune.study import BASELINE, FAILURE, TREES, Study
+from training.tune.sampler import FAILURE
+from training.tune.study import BASELINE, TREES, Study
 
 #: Fewer complete trials say nothing about which setting matters.
 _FEWEST_FOR_IMPORTANCE: Final = 5
@@ -72,6 +73,14 @@ class TuningReport(Frozen):
     chosen: dict[str, float]
     importance: dict[str, float]
     trials: tuple[TrialReport, ...]
+
+    def summary(self) -> str:
+        """One line for people."""
+        before = "unknown" if self.baseline_log_loss is None else f"{self.baseline_log_loss:.5f}"
+        return (
+            f"study {self.study}: {self.finished} trials, best log-loss {self.best_log_loss:.5f} (trial {self.best}), "
+            f"{before} with the settings as they were"
+        )
 
     def metrics(self) -> dict[str, float]:
         """Figures for the experiment tracker, named `tuning_*`."""

@@ -7,6 +7,7 @@ test part have seen nothing of it.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,8 +21,9 @@ from training.tune.candidate import TuningData
 from training.tune.one_by_one import run_here
 from training.tune.report import Tuned, TuningReport, describe, history, importance
 from training.tune.request import TuneRequest
+from training.tune.sampler import FAILURE
 from training.tune.space import settings_with, starting_point
-from training.tune.study import FAILURE, Study, open_study, redacted, study_name, study_url
+from training.tune.study import Study, open_study, redacted, study_name, study_url
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +48,16 @@ def tune(prepared: Prepared, settings: TrainingSettings, request: TuneRequest, p
     data = TuningData.of(prepared)
     fixed = reusable_parameters(settings, data.labels.size)
     url = request.study_url or study_url(request.folder)
-    study = open_study(url, study_name(request.study_name or settings.model_name, data, settings, fixed), settings)
-    try:
-        _search(study, data, settings, request, progress)
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise StepError(
-            f"the study at {redacted(url)} was lost on the way ({type(error).__name__}). Mend it and run the same "
-            "command again: finished trials are kept"
-        ) from error
-    return _result(study, settings, request, redacted(url))
+    name = study_name(request.study_name or settings.model_name, data, settings, fixed)
+    with closing(open_study(url, name, settings)) as study:
+        try:
+            _search(study, data, settings, request, progress)
+            return _result(study, settings, request, redacted(url))
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise StepError(
+                f"the study at {redacted(url)} was lost on the way ({type(error).__name__}). Mend it and run the same "
+                "command again: finished trials are kept"
+            ) from error
 
 
 def _search(study: Study, data: TuningData, settings: TrainingSettings, request: TuneRequest, progress: Step) -> None:
