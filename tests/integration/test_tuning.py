@@ -41,6 +41,16 @@ def states(url: str) -> list[str]:
         engine.dispose()
 
 
+def workers(url: str) -> set[str]:
+    """Processes on Ray that ended trials."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.connect() as connection:
+        query = "select value_json from trial_user_attributes where key = 'worker'"
+        found = set(connection.execute(sqlalchemy.text(query)).scalars())
+    engine.dispose()
+    return found
+
+
 def finished(url: str) -> int:
     return sum(state in ("COMPLETE", "PRUNED") for state in states(url))
 
@@ -137,6 +147,7 @@ def test_trials_run_side_by_side_on_ray_and_a_killed_search_goes_on_on_either_en
     begun = finished(postgres.url)
     wait_for_trials(postgres.url, begun + 3, process)
     kill(process)
+    assert len(workers(postgres.url)) == 2  # one after the other, all would have run in one process
     kept = [path for path in (tmp_path / "ray").rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if PASSWORD.encode() in path.read_bytes()]
@@ -172,7 +183,7 @@ def test_a_trial_whose_node_dies_is_repeated(cluster, tmp_path):
     doomed.kill()
     assert_done(process)
     assert states(url).count("COMPLETE") + states(url).count("PRUNED") == 5
-    assert "FAIL" not in states(url)
+    assert states(url).count("FAIL") <= 1  # a trial that was just starting there was repeated as another
 
 
 @pytest.mark.slow

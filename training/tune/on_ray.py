@@ -1,5 +1,6 @@
 """Trials side by side on a Ray cluster through Ray Tune; the study stays with this process."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from training.tune.one_by_one import Watch
 from training.tune.request import TuneRequest
 from training.tune.space import settings_with
 from training.tune.study import Study
+
+log = logging.getLogger(__name__)
 
 #: How often Ray repeats a trial whose worker died.
 _REPEATS: Final = 3
@@ -65,9 +68,9 @@ def run_on_ray(
         tune_config=tune.TuneConfig(
             metric=METRIC,
             mode=MODE,
-            search_alg=StudySearch(study, candidate, more, watch),
+            search_alg=StudySearch(study, candidate, request.trials, more, watch),
             scheduler=halving(),
-            num_samples=request.trials - study.finished(),
+            num_samples=-1,  # the search says when it is over
             reuse_actors=True,  # a worker takes seconds to start
         ),
         run_config=tune.RunConfig(
@@ -78,7 +81,8 @@ def run_on_ray(
         ),
     )
     try:
-        tuner.fit()
+        for error in tuner.fit().errors[:1]:
+            log.warning("a trial on Ray failed: %s", error)
     except tune.TuneError as error:
         raise StepError(f"Ray Tune ended the search: {error}. Run it again: finished trials are kept") from error
     finally:

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import optuna
+from ray.tune.result import NODE_IP, PID
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from training.tune.candidate import Fitted, Parameters
 from training.tune.one_by_one import Watch
-from training.tune.study import BASELINE, Study
+from training.tune.study import BASELINE, WORKER, Study
 
 METRIC: Final = "log_loss"
 MODE: Final = "min"
 _STEP: Final = "step"
+#: Workers that may be lost one after the other before it counts as a failure.
+_MOST_LOST: Final = 3
 #: More steps than any fit has: only rungs stop a trial.
 _MOST_STEPS: Final = 10_000
 
@@ -45,21 +48,32 @@ class StudySearch(Searcher):
     Args:
         study: of Optuna.
         candidate: LightGBM's parameters of a trial, as far as they differ between trials.
+        wanted: finished trials that the study shall have.
         more: whether another trial may start.
         watch: called after each trial.
     """
 
     def __init__(
-        self, study: Study, candidate: Callable[[optuna.Trial], Parameters], more: Callable[[], bool], watch: Watch
+        self,
+        study: Study,
+        candidate: Callable[[optuna.Trial], Parameters],
+        wanted: int,
+        more: Callable[[], bool],
+        watch: Watch,
     ) -> None:
         super().__init__(metric=METRIC, mode=MODE)
-        self._study, self._candidate, self._more, self._watch = study, candidate, more, watch
+        self._study, self._candidate, self._wanted, self._more, self._watch = study, candidate, wanted, more, watch
         self._running: dict[str, optuna.Trial] = {}
         self._reached: dict[str, int] = {}
+        self._finished = study.finished()
+        self._failed = self._lost_in_a_row = 0
 
     def suggest(self, trial_id: str) -> Any:
-        """The configuration of a trial that Ray is about to place."""
-        if not self._more():
+        """The configuration of a trial that Ray is about to place; None to be asked again later."""
+        if self._running and self._finished + self._failed + len(self._running) >= self._wanted:
+            return None  # unless one of them is lost, they are the last
+        self._finished = self._study.finished()  # others may work on the same study
+        if self._finished + self._failed >= self._wanted or not self._more():
             return Searcher.FINISHED
         trial = self._running[trial_id] = self._study.ask()
         return {"parameters": dict(self._candidate(trial)), BASELINE: BASELINE in trial.user_attrs}
@@ -71,16 +85,31 @@ class StudySearch(Searcher):
             self._running[trial_id].report(result[METRIC], result[_STEP])
 
     def on_trial_complete(self, trial_id: str, result: Result | None = None, error: bool = False) -> None:
-        """The end of a trial: complete, failed, or stopped by the scheduler."""
-        trial = self._running.pop(trial_id)
-        result = result or {}
-        if error or "failure" in result:
-            self._study.fail(trial, str(result.get("failure", "its worker on Ray was lost, or raised an error")))
-        elif "trees" in result:
-            self._study.complete(trial, result[METRIC], result["trees"])
+        """The end of a trial: complete, failed, lost, or stopped by the scheduler."""
+        trial, result = self._running.pop(trial_id), result or {}
+        if error:
+            self._lose(trial)
+        elif "failure" in result:
+            self._failed += 1
+            self._study.fail(trial, result["failure"])
         else:
-            self._study.prune(trial)
+            self._finished += 1
+            self._lost_in_a_row = 0
+            trial.set_user_attr(WORKER, f"{result.get(NODE_IP)}:{result.get(PID)}")
+            if "trees" in result:
+                self._study.complete(trial, result[METRIC], result["trees"])
+            else:
+                self._study.prune(trial)
         self._watch()
+
+    def _lose(self, trial: optuna.Trial) -> None:
+        """Ray repeats a trial that ran, but not one whose worker died while it started."""
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row <= _MOST_LOST:
+            self._study.repeat(trial)
+        else:
+            self._failed += 1
+            self._study.fail(trial, "its worker on Ray was lost, or raised an error")
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing is saved: the study is in its database."""

@@ -26,6 +26,7 @@ FINISHED: Final = (TrialState.COMPLETE, TrialState.PRUNED)
 #: Attributes of a trial.
 BASELINE: Final = "baseline"
 TREES: Final = "trees"
+WORKER: Final = "worker"
 _OWNER: Final = "owner"
 #: A process that is alive names itself as a trial's owner within this time.
 _NAMELESS_SECONDS: Final = 5.0
@@ -92,6 +93,11 @@ class Study:
         """The trial could not be fitted."""
         trial.set_user_attr(FAILURE, cause)
         self.optuna.tell(trial, state=TrialState.FAIL)
+
+    def repeat(self, trial: optuna.Trial) -> None:
+        """The trial was lost without fault of its own: ask for the same settings again."""
+        self.optuna.tell(trial, state=TrialState.FAIL)
+        self.optuna.enqueue_trial(trial.params, user_attrs={BASELINE: True} if BASELINE in trial.user_attrs else None)
 
     def close(self) -> None:
         """Leave the database."""
