@@ -24,12 +24,13 @@ log = logging.getLogger(__name__)
 
 #: How often Ray repeats a trial whose worker died.
 _REPEATS: Final = 3
-#: Ray Tune's own files and tables would repeat what the study holds, and an interrupt would end the search and let
-#: training go on.
+#: Ray Tune's own files and tables would repeat what the study holds; an interrupt would end the search and let training
+#: go on; and workers would start one after the other, where the search knows how many there is room for.
 _SWITCHES: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "10000",
 }
 
 

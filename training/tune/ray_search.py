@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import optuna
+import ray
 from ray.tune.result import NODE_IP, PID
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -70,6 +71,8 @@ class StudySearch(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The configuration of a trial that Ray is about to place; None to be asked again later."""
+        if len(self._running) > _cpus():
+            return None  # one waits already; a candidate is the better the more is known
         if self._running and self._finished + self._failed + len(self._running) >= self._wanted:
             return None  # unless one of them is lost, they are the last
         self._finished = self._study.finished()  # others may work on the same study
@@ -129,6 +132,11 @@ class Halving(ASHAScheduler):
         """Whether the trial goes on."""
         decision = str(super().on_trial_result(tune_controller, trial, result))
         return str(TrialScheduler.CONTINUE) if trial.config[BASELINE] else decision
+
+
+def _cpus() -> int:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(resources.get("CPU", 0))
 
 
 def halving() -> Halving:
