@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from ray_nodes import ROOT, Cluster, ray_cluster
 from tuning_data import outline, search, slow_settings
 
 from training.tune.report import Tuned
+
+pytestmark = pytest.mark.timeout(900)
 
 TREES = 60
 #: Trees of a trial that takes some seconds.
@@ -56,8 +58,12 @@ def finished(url: str) -> int:
 
 
 def wait_for_trials(url: str, count: int, process: "subprocess.Popen[str]") -> None:
+    wait_for(lambda: finished(url) >= count, process)
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 200
-    while finished(url) < count:
+    while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, process.communicate()
         time.sleep(0.05)
@@ -146,8 +152,9 @@ def test_trials_run_side_by_side_on_ray_and_a_killed_search_goes_on_on_either_en
     process = start_on(cluster, tmp_path, 10_000, MANY_TREES, TUNING_STUDY=postgres.url)
     begun = finished(postgres.url)
     wait_for_trials(postgres.url, begun + 3, process)
+    # One after the other, all would run in one process.
+    wait_for(lambda: len(workers(postgres.url)) == 2, process)
     kill(process)
-    assert len(workers(postgres.url)) == 2  # one after the other, all would have run in one process
     kept = [path for path in (tmp_path / "ray").rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if PASSWORD.encode() in path.read_bytes()]
