@@ -57,6 +57,11 @@ class Home:
         return f"sqlite:///{self.mlflow / 'mlflow.db'}"
 
     @property
+    def tuning(self) -> Path:
+        """Studies of hyperparameters and their reports."""
+        return self.root / "tuning"
+
+    @property
     def bundles(self) -> Path:
         """Content-addressed cache of verified model bundles."""
         return self.root / "bundles"

@@ -24,6 +24,10 @@ class Step:
         """Count `count` more units as done."""
         self._progress.advance(self._task, count)
 
+    def describe(self, name: str) -> None:
+        """Show another text beside the bar."""
+        self._progress.update(self._task, description=name)
+
     def set_total(self, total: int) -> None:
         """Tell the number of units once it is known."""
         self._progress.update(self._task, total=total)

@@ -38,3 +38,17 @@ def synthetic_dataset(clients: int = 2_000, *, seed: int = 0) -> Dataset:
     declared = contract.model_copy(update={"categories": {}})
     known_until = datetime(2025, 1, 1, tzinfo=UTC)
     return Dataset(ids, applied.astype("datetime64[us]"), labels, ids.copy(), features, declared, known_until)
+
+
+def random_demographics(spine: pa.Table) -> pa.Table:
+    """Protected attributes that have nothing to do with default, in spine order."""
+    rng = np.random.default_rng(5)
+    clients = spine.num_rows
+    return pa.table(
+        {
+            "SK_ID_CURR": spine["SK_ID_CURR"],
+            "code_gender": rng.choice(["F", "M"], clients),
+            "days_birth": pa.array(rng.integers(-25_000, -7_500, clients), pa.int32()),
+            "name_family_status": rng.choice(["Married", "Widow"], clients),
+        }
+    )

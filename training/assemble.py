@@ -1,7 +1,7 @@
 """Makes the parts of a bundle: model, calibration, policy, then figures, importance and reference sample."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,10 @@ from credit.progress import step
 from credit.reason_codes import reason_texts
 from training.baseline import baseline_probabilities
 from training.calibrate import calibrate
+from training.cross_validate import CrossValidation, cross_validate
 from training.evaluate import evaluate_model
 from training.explain import global_importance
+from training.fairness import FAIRNESS_FIGURES, fairness_report
 from training.fit import fit
 from training.prepare import Prepared
 from training.settings import TrainingSettings
@@ -29,9 +31,24 @@ from training.threshold import check_threshold
 _THRESHOLD_BOUNDS = (1e-6, 1 - 1e-6)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A whole model and what judging it took.
+
+    Attributes:
+        parts: of the bundle, complete.
+        baseline: probabilities of the logistic regression on the test, shape (n,).
+        cross_validation: None where it was left out.
+    """
+
+    parts: BundleParts
+    baseline: NDArray[np.float64]
+    cross_validation: CrossValidation | None
+
+
 def fit_parts(prepared: Prepared, settings: TrainingSettings) -> BundleParts:
     """Model, calibration and policy; figures, importance and reference are still empty."""
-    with step("Fit trees", total=settings.trees) as progress:
+    with step("Fit trees", total=2 * settings.trees) as progress:
         booster = fit(prepared, settings, progress)
     matrix, labels = prepared.part("calibration")
     margins = np.asarray(booster.predict(matrix, raw_score=True), dtype=np.float64)
@@ -48,23 +65,54 @@ def fit_parts(prepared: Prepared, settings: TrainingSettings) -> BundleParts:
     )
 
 
-def complete_parts(
+def judge_parts(
     parts: BundleParts,
     model: Bundle,
     prepared: Prepared,
     settings: TrainingSettings,
+    *,
+    groups: Mapping[str, Sequence[str]],
     oracle: Mapping[int, float] | None,
-) -> BundleParts:
-    """Add what is learned by running `model`, the parts in memory.
+) -> Judged:
+    """Add what is learned by running `model`, the parts in memory, and by cross-validating its settings.
+
+    Args:
+        parts: as `fit_parts` returns them.
+        model: made of them.
+        prepared: data.
+        settings: of training.
+        groups: by attribute, the group of each client of the test.
+        oracle: true probabilities by client id.
 
     Raises:
         TrainingError: the model is too good to be true.
     """
     with step("Judge on unseen clients"):
-        metrics = _figures(model, prepared, settings, oracle)
+        refuse_the_incredible(model, prepared, settings)
+        baseline = baseline_probabilities(prepared, most_rows=settings.baseline_rows, seed=settings.seed)
+        metrics = _figures(model, prepared, settings, baseline, oracle)
+    with step("Cross-validate", total=settings.folds * model.trees) as progress:
+        validated = cross_validate(prepared, settings, model.trees, progress, settings.folds)
     with step("Explain"):
         importance = global_importance(model, prepared.part("train")[0], settings.explain_rows, settings.seed)
-    return replace(parts, metrics=metrics, importance=importance, reference=_reference(model, prepared, settings))
+    metrics |= validated.metrics() if validated else {}
+    metrics |= _fairness(model, prepared, groups)
+    reference = _reference(model, prepared, settings)
+    complete = replace(parts, metrics=metrics, importance=importance, reference=reference)
+    return Judged(complete, baseline, validated)
+
+
+def refuse_the_incredible(model: Bundle, prepared: Prepared, settings: TrainingSettings) -> None:
+    """Refuse a model that knows too much.
+
+    Raises:
+        TrainingError: its AUC on the test is above the leakage limit.
+    """
+    test, labels = prepared.part("test")
+    if (area := auc(labels, model.predict(test).margin)) > settings.leakage_auc:
+        raise TrainingError(
+            f"the test AUC of {area:.3f} is too good to be true: some features know the label; nothing was registered"
+        )
 
 
 def _policy(
@@ -78,29 +126,35 @@ def _policy(
 
 
 def _figures(
-    model: Bundle, prepared: Prepared, settings: TrainingSettings, oracle: Mapping[int, float] | None
+    model: Bundle,
+    prepared: Prepared,
+    settings: TrainingSettings,
+    baseline: NDArray[np.float64],
+    oracle: Mapping[int, float] | None,
 ) -> dict[str, float]:
-    train, train_labels = prepared.part("train")
     test, labels = prepared.part("test")
-    probabilities = model.predict(test).probability
-    if (area := auc(labels, probabilities)) > settings.leakage_auc:
-        raise TrainingError(
-            f"the test AUC of {area:.3f} is too good to be true: some features know the label; nothing was registered"
-        )
     clients = prepared.dataset.client_ids[prepared.split.test]
     figures = evaluate_model(
         model.policy,
         labels,
-        probabilities,
-        baseline=baseline_probabilities(prepared, most_rows=settings.baseline_rows, seed=settings.seed),
+        model.predict(test).probability,
+        baseline=baseline,
         oracle=None if oracle is None else np.array([oracle[int(client)] for client in clients]),
         seed=settings.seed,
     )
     calibration, outcomes = prepared.part("calibration")
     calibrated = model.predict(calibration).probability
     figures |= check_threshold(model.policy, outcomes, calibrated, seed=settings.seed).figures()
-    figures["train_auc"] = auc(train_labels, model.predict(train).margin)
-    return figures
+    train, train_labels = prepared.part("train")
+    return figures | {"train_auc": auc(train_labels, model.predict(train).margin)}
+
+
+def _fairness(model: Bundle, prepared: Prepared, groups: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    test, labels = prepared.part("test")
+    report = fairness_report(labels, model.predict(test).probability, model.policy.threshold, groups)
+    return {
+        f"fairness_{one.attribute}_{name}": getattr(one, name) for one in report.attributes for name in FAIRNESS_FIGURES
+    }
 
 
 def _reference(model: Bundle, prepared: Prepared, settings: TrainingSettings) -> bytes:

@@ -18,6 +18,8 @@ AGE_BANDS = (25, 35, 45, 55, 65)
 _DAYS_PER_YEAR = 365.25
 #: A group below this says more about chance than about fairness; it is shown, and judged by nobody.
 SMALL_GROUP = 200
+#: The worst between the judged groups of an attribute, as `AttributeFairness` names it.
+FAIRNESS_FIGURES = ("adverse_impact_ratio", "false_positive_gap", "false_negative_gap", "calibration_gap")
 
 
 class GroupFigures(Frozen):

@@ -1,4 +1,4 @@
-"""The training pipeline: labelled applications to a registered, signed champion."""
+"""The training pipeline: labelled applications to a registered, signed challenger."""
 
 import tempfile
 import time
@@ -13,15 +13,31 @@ from credit.bundle.manifest import Manifest
 from credit.bundle.reader import load_bundle
 from credit.bundle.writer import write_bundle
 from credit.progress import step
-from training.assemble import complete_parts, fit_parts
-from training.dataset import Dataset, fingerprint
-from training.model_card import CardFacts, markdown
-from training.plots import write_plots
+from training.assemble import Judged, fit_parts, judge_parts
+from training.dataset import Dataset, FeatureSource, fingerprint
+from training.exhibits import Exhibits, exhibits_of
 from training.prepare import Prepared, prepare
 from training.provenance import provenance_of
-from training.registry import CHAMPION, Extras, Registry, Version
-from training.report import report_on
+from training.registry import Registry, Version
 from training.settings import TrainingSettings
+from training.tune.request import TuneRequest
+from training.tuned import tuned_settings
+from training.unseen import Unseen, unseen_of
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a model is made of and judged on.
+
+    Attributes:
+        dataset: labelled applications with features.
+        demographics: protected attributes of a spine, for fairness only.
+        oracle: true probabilities by client id of generated data; only reported, never trained on.
+    """
+
+    dataset: Dataset
+    demographics: FeatureSource
+    oracle: Mapping[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +51,53 @@ class Trained:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """What was trained, its verified bundle, and the clients that may judge it."""
+
+    trained: Trained
+    bundle: Bundle
+    unseen: Unseen
+
+
 def train_and_register(
-    dataset: Dataset,
+    data: TrainingData,
     settings: TrainingSettings,
     private_key: Ed25519PrivateKey,
     registry: Registry,
-    oracle: Mapping[int, float] | None = None,
-) -> Trained:
-    """Train on `dataset`, sign the bundle, register it and make it the champion.
+    tuning: TuneRequest | None = None,
+) -> Challenger:
+    """Train, sign the bundle and register it as the challenger.
 
     Args:
-        dataset: labelled applications with features.
+        data: to train and judge on.
         settings: of training.
         private_key: signs the bundle.
         registry: takes the version.
-        oracle: true probabilities by client id of generated data; only reported, never trained on.
+        tuning: search better settings first.
 
     Raises:
         TrainingError: the data cannot be trained on, or looks leaked.
+        SettingsError, StepError: tuning cannot open its study or join Ray, or lost them on the way.
         RegistryError: MLflow failed; nothing was registered.
     """
     started = time.perf_counter()
-    prepared = prepare(dataset, settings)
+    prepared = prepare(data.dataset, settings)
+    tuned = tuned_settings(prepared, settings, tuning) if tuning else None
+    settings = tuned.settings if tuned else settings
+    with step("Load groups for fairness"):
+        unseen = unseen_of(data.dataset, prepared.split.test, data.demographics)
     with tempfile.TemporaryDirectory() as folder:
-        bundle = make_bundle(Path(folder) / "bundle", prepared, settings, private_key, oracle)
+        bundle, judged = make_bundle(
+            Path(folder) / "bundle", prepared, settings, private_key, unseen=unseen, oracle=data.oracle
+        )
+        with step("Draw plots and write the model card"):
+            extras = exhibits_of(Path(folder) / "plots", Exhibits(bundle, judged, prepared, settings, unseen, tuned))
         with step("Register with MLflow"):
-            extras = _extras(Path(folder) / "plots", bundle, prepared, settings)
-            published = registry.publish(Path(folder) / "bundle", bundle, extras, private_key.public_key())
-            registry.set_alias(CHAMPION, published.version)
-            version = registry.version(published.version)
+            version = registry.publish(Path(folder) / "bundle", bundle, extras, private_key.public_key())
     seconds = time.perf_counter() - started
-    return Trained(version, bundle.bundle_id, bundle.metrics, prepared.split.sizes(), seconds)
+    trained = Trained(version, bundle.bundle_id, bundle.metrics, prepared.split.sizes(), seconds)
+    return Challenger(trained, bundle, unseen)
 
 
 def make_bundle(
@@ -73,40 +105,16 @@ def make_bundle(
     prepared: Prepared,
     settings: TrainingSettings,
     private_key: Ed25519PrivateKey,
+    *,
+    unseen: Unseen,
     oracle: Mapping[int, float] | None = None,
-) -> Bundle:
+) -> tuple[Bundle, Judged]:
     """Fit, judge, write the signed bundle to `target`, and load it back as serving will."""
     dataset = prepared.dataset
     origin = provenance_of(dataset, prepared.split, fingerprint(dataset, prepared.matrix), settings)
     parts = fit_parts(prepared, settings)
     unsigned = Manifest(name=settings.model_name, feature_service=settings.feature_service, provenance=origin, files={})
-    parts = complete_parts(parts, Bundle("", unsigned, parts), prepared, settings, oracle)
-    write_bundle(target, parts, origin, private_key, name=settings.model_name)
-    return load_bundle(target, private_key.public_key())
-
-
-def _extras(plots: Path, bundle: Bundle, prepared: Prepared, settings: TrainingSettings) -> Extras:
-    plots.mkdir()
-    report = report_on(
-        bundle,
-        prepared.part("test"),
-        prepared.part("calibration"),
-        explain_rows=settings.explain_rows,
-        seed=settings.seed,
-    )
-    write_plots(plots, report)
-    card = markdown(CardFacts(bundle, report))
-    return Extras(
-        parameters=_parameters(bundle, settings),
-        description=card,
-        input_example=prepared.dataset.features.select(bundle.contract.names).slice(0, 1).to_pylist()[0],
-        plots=plots,
-        files={"model_card.md": card},
-    )
-
-
-def _parameters(bundle: Bundle, settings: TrainingSettings) -> dict[str, str]:
-    """Settings that shape the model, and what came of them."""
-    outcome = {"trees_taken": bundle.trees, "calibration": bundle.calibration.method}
-    rows = {f"rows_{name}": count for name, count in bundle.manifest.provenance.rows.items()}
-    return {name: str(value) for name, value in (settings.recipe() | outcome | rows).items()}
+    in_memory = Bundle("", unsigned, parts)
+    judged = judge_parts(parts, in_memory, prepared, settings, groups=unseen.groups, oracle=oracle)
+    write_bundle(target, judged.parts, origin, private_key, name=settings.model_name)
+    return load_bundle(target, private_key.public_key()), judged

@@ -6,17 +6,18 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from training_data import synthetic_dataset
+from training_data import random_demographics, synthetic_dataset
 
 from credit.bundle.keys import load_private_key, load_public_key, make_key_pair
 from credit.cli import run
 from credit.errors import RegistryError, TrainingError
 from credit.platform import Home
-from training.pipeline import make_bundle, train_and_register
+from training.pipeline import TrainingData, make_bundle, train_and_register
 from training.plots import PICTURES
 from training.prepare import prepare
 from training.registry import Registry
 from training.settings import TrainingSettings
+from training.unseen import unseen_of
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,10 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def trained(dataset, settings, private_key, registry):
-    return train_and_register(dataset, settings, private_key, registry, oracle=dict.fromkeys(dataset.client_ids, 0.5))
+    data = TrainingData(dataset, random_demographics, oracle=dict.fromkeys(dataset.client_ids, 0.5))
+    challenger = train_and_register(data, settings, private_key, registry)
+    registry.set_alias("champion", challenger.trained.version.version)
+    return challenger.trained
 
 
 def test_the_champion_is_the_signed_bundle_just_trained(trained, registry, private_key, settings):
@@ -99,8 +103,12 @@ def test_mlflow_shows_run_model_signature_and_plots(trained, settings):
     assert stored.data.metrics["auc"] == trained.metrics["auc"]
     assert stored.data.params["trees"] == "60"
     assert {item.path for item in client.list_artifacts(stored.info.run_id, "plots")} == {
-        *(f"plots/{name}.png" for name in PICTURES if name != "fairness"),
+        f"plots/{name}.png" for name in PICTURES
     }
+    assert {"model_card.md", "model_card.html", "fairness.json"} <= {
+        item.path for item in client.list_artifacts(stored.info.run_id)
+    }
+    assert {"auc_low", "cv_auc_std", "fairness_gender_adverse_impact_ratio"} <= stored.data.metrics.keys()
     uri = client.get_model_version_download_uri(settings.model_name, trained.version.version)
     model = Model.load(artifacts.download_artifacts(f"{uri}/MLmodel"))
     assert {"ext_source_1", "requested_amt_credit"} <= set(model.signature.inputs.input_names())
@@ -109,8 +117,9 @@ def test_mlflow_shows_run_model_signature_and_plots(trained, settings):
 
 def test_same_data_and_seed_give_the_same_model(dataset, settings, private_key, tmp_path):
     prepared = prepare(dataset, settings)
-    first = make_bundle(tmp_path / "first", prepared, settings, private_key)
-    second = make_bundle(tmp_path / "second", prepared, settings, private_key)
+    unseen = unseen_of(dataset, prepared.split.test, random_demographics)
+    first, _ = make_bundle(tmp_path / "first", prepared, settings, private_key, unseen=unseen)
+    second, _ = make_bundle(tmp_path / "second", prepared, settings, private_key, unseen=unseen)
     for name in ("model.txt", "calibration.json", "decision.json", "contract.json", "reference.parquet"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     assert first.importance == second.importance
@@ -119,8 +128,9 @@ def test_same_data_and_seed_give_the_same_model(dataset, settings, private_key, 
 def test_a_leaked_label_stops_training_before_anything_is_registered(trained, dataset, settings, private_key, registry):
     at = dataset.features.column_names.index("bureau_debt_sum")
     leaked = dataset.features.set_column(at, "bureau_debt_sum", pa.array(dataset.labels, pa.float32()))
+    data = TrainingData(dataclasses.replace(dataset, features=leaked), random_demographics)
     with pytest.raises(TrainingError, match="bureau_debt_sum"):
-        train_and_register(dataclasses.replace(dataset, features=leaked), settings, private_key, registry)
+        train_and_register(data, settings, private_key, registry)
     assert registry.version("champion").version == trained.version.version
 
 
@@ -134,7 +144,7 @@ def test_a_failed_upload_leaves_the_champion_and_no_version(
 
     monkeypatch.setattr(registry.connection.client, "log_model_artifacts", unreachable)
     with pytest.raises(RegistryError, match="network"):
-        train_and_register(dataset, settings, private_key, registry)
+        train_and_register(TrainingData(dataset, random_demographics), settings, private_key, registry)
     assert [version.version for version in registry.versions()] == before
     assert registry.version("champion").version == trained.version.version
 

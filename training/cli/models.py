@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from training.cli.promotion import gates, history, promote, rollback
+from training.cli.rebuild import rebuild
 from training.cli.registry_access import JsonOption, open_access, open_registry
 
 app = typer.Typer(help="List, compare, verify, promote and roll back registered models.", no_args_is_help=True)
@@ -115,6 +116,7 @@ def verify(
 
 
 app.command()(history)
+app.command()(rebuild)
 
 
 def _shown(value: Any, *, signed: bool = False) -> str:

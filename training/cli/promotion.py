@@ -65,7 +65,7 @@ def promote(
         evidence.store_contract,
         settings,
         public_key=access.public_key,
-        who=who or _login(),
+        who=who or login(),
         why=why,
         force=force,
     )
@@ -85,7 +85,7 @@ def rollback(
     from training.governance import rollback as go_back
 
     access = open_access()
-    done = go_back(access.registry, public_key=access.public_key, who=who or _login(), why=why)
+    done = go_back(access.registry, public_key=access.public_key, who=who or login(), why=why)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
@@ -128,7 +128,8 @@ def _replaced(version: str | None) -> str:
     return f"in place of version {version}" if version else "the first one"
 
 
-def _login() -> str:
+def login() -> str:
+    """The name of the account that runs this, as far as it is known."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user without a name

@@ -7,7 +7,6 @@ import typer
 
 from credit.errors import GateRefusedError
 from credit.platform import Home
-from training.settings import TrainingSettings
 
 
 def rebuild(
@@ -16,17 +15,12 @@ def rebuild(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Rebuild what a model was trained on from its signed bundle; exit code 2 if data or model come out differently."""
-    from credit.bundle.keys import load_public_key
-    from training.keys import verifying_key
+    from training.cli.registry_access import open_access
     from training.rebuild import rebuild as rebuild_data
     from training.rebuild import same_model
-    from training.registry import Registry
 
-    home, settings = Home.current(), TrainingSettings()
-    registry = Registry(settings.mlflow_tracking_uri, settings.model_name)
-    found = registry.find(version)
-    bundle = registry.load(found.version, load_public_key(verifying_key(home, settings)))
-    rebuilt = rebuild_data(home, bundle)
+    found, bundle = open_access().load(version)
+    rebuilt = rebuild_data(Home.current(), bundle)
     answer: dict[str, Any] = {
         "version": found.version,
         "run_id": found.run_id,

@@ -23,8 +23,8 @@ class GateSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GATES_", frozen=True, extra="forbid")
 
-    least_clients: int = Field(default=1_000, ge=1, description="Fewest unseen clients that models are compared on.")
-    least_defaults: int = Field(default=50, ge=1, description="Fewest defaults among them.")
+    least_clients: int = Field(default=300, ge=1, description="Fewest unseen clients that models are compared on.")
+    least_defaults: int = Field(default=20, ge=1, description="Fewest defaults among them.")
     replicates: int = Field(default=500, ge=100, le=10_000, description="Bootstrap resamples behind an interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Share of resamples inside an interval.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of resamples and simulations.")
@@ -58,7 +58,7 @@ class GateSettings(BaseSettings):
         description="Mean PD less default rate of a gender, away from that of all clients, at most; "
         "chance is allowed for.",
     )
-    age_band_adverse_impact_ratio: Ratio = Field(default=0.50, description="The same of age bands.")
+    age_band_adverse_impact_ratio: Ratio = Field(default=0.40, description="The same of age bands.")
     age_band_false_positive_gap: Ratio = Field(default=0.45, description="The same of age bands.")
     age_band_calibration_gap: Ratio = Field(default=0.03, description="The same of age bands.")
     family_status_adverse_impact_ratio: Ratio = Field(default=0.70, description="The same of family status.")

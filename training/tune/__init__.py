@@ -1,0 +1,1 @@
+"""Hyperparameter tuning: a resumable study, searched here or on a Ray cluster."""
