@@ -21,7 +21,7 @@ def fit(prepared: Prepared, settings: TrainingSettings, progress: Step) -> lgb.B
         settings: of the model.
         progress: advances by tree, at most twice `settings.trees` in all.
     """
-    trees = _best_trees(prepared, settings, progress)
+    trees = int(stopped_early(prepared, settings, progress).best_iteration)
     rows = np.sort(np.concatenate([prepared.split.train, prepared.split.validation]))
     chosen = parameters(settings, prepared.contract.names, rows.size)
     layout = Layout(prepared.contract.names, categorical_columns(prepared.contract), chosen)
@@ -33,16 +33,16 @@ def fit(prepared: Prepared, settings: TrainingSettings, progress: Step) -> lgb.B
     )
 
 
-def _best_trees(prepared: Prepared, settings: TrainingSettings, progress: Step) -> int:
+def stopped_early(prepared: Prepared, settings: TrainingSettings, progress: Step) -> lgb.Booster:
+    """Trees on the train part alone, until the validation part's log-loss has stopped to fall."""
     matrix, labels = prepared.part("train")
     chosen = parameters(settings, prepared.contract.names, labels.size)
     layout = Layout(prepared.contract.names, categorical_columns(prepared.contract), chosen)
     training = binned(matrix, labels, layout)
-    stopped = lgb.train(
+    return lgb.train(
         chosen,
         training,
         num_boost_round=settings.trees,
         valid_sets=[binned(*prepared.part("validation"), layout, bins_of=training)],
         callbacks=[lgb.early_stopping(settings.patience, verbose=False), lambda _: progress.advance()],
     )
-    return int(stopped.best_iteration)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -97,6 +99,42 @@ def test_http_answers_equal_the_bundle_bit_for_bit(platform, bundle, clients, on
             answer = score(platform, clients[index], client).json()
             assert answer["probability"] == expected[index]
             assert answer["prediction"] == int(expected[index] >= bundle.policy.threshold)
+
+
+def test_the_model_is_rebuilt_from_its_run_id_byte_for_byte(platform, first_run, bundle):
+    (version,) = platform.json("models", "list")
+    rebuilt = platform.json("models", "rebuild", version["run_id"], "--fit")
+    assert (rebuilt["same_data"], rebuilt["same_model"]) == (True, True)
+    assert rebuilt["dataset_sha256"] == bundle.manifest.provenance.dataset_sha256
+    assert rebuilt["rows"] == bundle.manifest.provenance.rows
+    assert sum(rebuilt["rows"].values()) > int(CLIENTS) / 2
+
+
+def test_a_model_of_other_data_is_not_said_to_be_rebuilt(platform, first_run):
+    late = sorted((platform.home.offline / "bureau" / "training").glob("*.parquet"))[0]
+    content = late.read_bytes()
+    table = pq.read_table(late)
+    at = table.column_names.index("bureau_credit_count")
+    doubled = pc.multiply(table["bureau_credit_count"], pa.scalar(2, pa.int32()))
+    pq.write_table(table.set_column(at, table.schema.field(at), doubled), late)
+    finished = platform.creditctl("models", "rebuild", "champion")
+    late.write_bytes(content)
+    assert finished.returncode == 2
+    assert "values are not" in finished.stderr
+
+
+def test_the_demo_says_on_record_why_its_model_decides(platform, first_run):
+    (entry,) = platform.json("models", "history")
+    assert (entry["who"], entry["to_version"]) == ("demo", "1")
+    assert entry["action"] in ("promoted", "forced")
+
+
+def test_gates_are_judged_again_from_the_platforms_own_data(platform, first_run):
+    finished = platform.creditctl("models", "gates", "champion", "--json")
+    assert finished.returncode in (0, 2), finished.stderr
+    gates = json.loads(finished.stdout)["gates"]
+    assert [gate["name"] for gate in gates] == ["auc", "cost", "calibration", "fairness", "latency", "schema"]
+    assert {gate["name"]: gate["passed"] for gate in gates}["schema"]
 
 
 def test_an_unknown_client_is_a_404(platform, clients):

@@ -115,7 +115,8 @@ def test_only_clients_that_neither_model_learned_from_are_compared(models, good)
 
 
 def test_too_few_common_clients_fail_and_say_so(models, good):
-    report = judge(good, good, models.unseen, good.contract, GateSettings(latency_ms=1_000, small_group=100))
+    limits = GateSettings(latency_ms=1_000, small_group=100, least_clients=1_000, least_defaults=50)
+    report = judge(good, good, models.unseen, good.contract, limits)
     for name in ("auc", "cost"):
         assert not gate(report, name).passed
         assert gate(report, name).figure is None

@@ -11,7 +11,7 @@ from tuning_data import SETTINGS, outline, search, small
 from credit.errors import SettingsError, TrainingError
 from credit.metrics import log_loss
 from credit.progress import step
-from training.fit import fit
+from training.fit import fit, stopped_early
 from training.prepare import prepare
 from training.tune.space import starting_point
 
@@ -46,10 +46,12 @@ def test_the_best_trial_is_taken_and_is_never_worse(tuned):
 
 def test_training_with_the_chosen_settings_gives_the_value_that_was_found(tuned):
     with step("Fit") as progress:
+        stopped = stopped_early(small(), tuned.settings, progress)
         model = fit(small(), tuned.settings, progress)
     matrix, labels = small().part("validation")
-    assert log_loss(labels, model.predict(matrix)) == pytest.approx(tuned.report.best_log_loss, rel=1e-9)
-    assert model.num_trees() == tuned.report.trials[tuned.report.best].trees
+    found = log_loss(labels, stopped.predict(matrix, num_iteration=stopped.best_iteration))
+    assert found == pytest.approx(tuned.report.best_log_loss, rel=1e-9)
+    assert model.num_trees() == stopped.best_iteration == tuned.report.trials[tuned.report.best].trees
 
 
 def test_poor_trials_are_stopped_early_and_count(tuned):
