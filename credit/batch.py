@@ -17,8 +17,9 @@ from credit.schemas.features import MissingPolicy, ViewBatch, ViewStatus
 #: Applies a function to each argument and gives the answers in order: `map`, or a thread pool's.
 Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
-#: Rows that one call of the model takes: few enough that no thread waits long for the last one.
-_ROWS: Final = 500
+#: Rows that one call of the model takes: enough to hide the call, few enough that no thread waits long for the last.
+_ROWS: Final = 1_000
+_ROWS_WITH_REASONS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class BatchScorer:
         )
 
     def _scored(self, matrix: Matrix, language: Language | None) -> "_Part":
-        slices = [matrix[start : start + _ROWS] for start in range(0, len(matrix), _ROWS)]
+        size = _ROWS if language is None else _ROWS_WITH_REASONS
+        slices = [matrix[start : start + size] for start in range(0, len(matrix), size)]
         parts: list[_Part] = list(self._spread(lambda part: self._part(part, language), slices))
         return _joined(parts or [self._empty(language)])
 

@@ -59,9 +59,10 @@ def rows_of_table(spec: ViewSpec, table: pa.Table, key: str, as_of: str, built: 
 
 
 def _column(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> pa.Array:
-    if name not in table.column_names:
+    position = table.schema.get_field_index(name)
+    if position < 0:
         raise FeatureError(f"view {spec.name}: column {name} is missing; write whole rows")
-    column = table[name]
+    column = table.column(position)
     # Combining copies, even a single chunk.
     values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if values.type == expected:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,7 @@ def _batch(spec: ViewSpec, rows: Rows | None, clients: NDArray[np.int64], now_us
     if rows is None:
         nothing = (None,) * len(spec.strings)
         return ViewBatch(spec, (ViewStatus.NOT_FOUND,) * size, as_of_us, built_us, numeric, (nothing,) * size)
-    at = np.searchsorted(clients, rows.client_ids)
+    at = _places(clients, rows.client_ids)
     as_of_us[at], built_us[at] = rows.as_of_us, rows.built_us
     for column, name in enumerate(spec.numeric):
         numeric[at, column] = _numbers(rows, name)
@@ -79,15 +80,20 @@ def _batch(spec: ViewSpec, rows: Rows | None, clients: NDArray[np.int64], now_us
     return ViewBatch(spec, status, as_of_us, built_us, numeric, _strings(spec, rows, at, size))
 
 
-def _numbers(rows: Rows, name: str) -> NDArray[np.float64]:
-    values = rows.numeric[name].astype(np.float64)
-    if name in rows.nulls:
-        values[rows.nulls[name]] = np.nan
-    return values
+def _places(clients: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.intp] | slice:
+    """Where a view's rows belong among all clients."""
+    return slice(None) if np.array_equal(own, clients) else np.searchsorted(clients, own)
+
+
+def _numbers(rows: Rows, name: str) -> NDArray[Any]:
+    values = rows.numeric[name]
+    if values.dtype.kind == "f" or name not in rows.nulls:  # a null float is NaN already
+        return values
+    return np.where(rows.nulls[name], np.nan, values)
 
 
 def _statuses(
-    spec: ViewSpec, found: NDArray[np.intp], built_us: NDArray[np.int64], now_us: int
+    spec: ViewSpec, found: NDArray[np.intp] | slice, built_us: NDArray[np.int64], now_us: int
 ) -> tuple[ViewStatus, ...]:
     codes = np.zeros(built_us.size, np.int64)
     codes[found] = np.where(built_us[found] >= now_us - spec.ttl_seconds * 1_000_000, 1, 2)
@@ -95,11 +101,13 @@ def _statuses(
     return tuple([names[code] for code in codes.tolist()])
 
 
-def _strings(spec: ViewSpec, rows: Rows, found: NDArray[np.intp], size: int) -> tuple[tuple[str | None, ...], ...]:
+def _strings(
+    spec: ViewSpec, rows: Rows, found: NDArray[np.intp] | slice, size: int
+) -> tuple[tuple[str | None, ...], ...]:
     if not spec.strings:
         return ((),) * size
     values = list(zip(*(_texts(rows.strings[name]) for name in spec.strings), strict=True))
-    if np.array_equal(found, np.arange(size)):
+    if isinstance(found, slice):
         return tuple(values)
     nothing = (None,) * len(spec.strings)
     by_place = dict(zip(found.tolist(), values, strict=True))

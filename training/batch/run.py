@@ -116,10 +116,10 @@ def score_portfolio(home: Home, settings: TrainingSettings, request: Request) ->
 
 def fetch_model(home: Home, settings: TrainingSettings, wanted: str) -> Model:
     """Fetch and verify the model version of this number or alias."""
-    public_key = load_public_key(verifying_key(home, settings))
     with step("Fetch and verify the model"), tempfile.TemporaryDirectory() as scratch:
         registry = Registry(settings.mlflow_tracking_uri, settings.model_name)
         number = registry.version(wanted).version
+        public_key = load_public_key(verifying_key(home, settings))
         shipped = ShippedBundle.of(registry.fetch(number, Path(scratch)), public_key)
         bundle = loaded(shipped)
     return Model(ModelVersion(name=settings.model_name, version=number, bundle=bundle.bundle_id), shipped)
