@@ -1,8 +1,7 @@
 """One bucket's newest rows as a feature reader would return them after materialising. Imports no feast."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +9,12 @@ from numpy.typing import NDArray
 
 from credit.schemas.features import ViewBatch, ViewSpec, ViewStatus
 from feature_repo.compute.newest import ALWAYS, RowColumns, Share, newest_rows
-from feature_repo.online.arrow import rows_of_table
-from feature_repo.online.codec import Rows
+from feature_repo.online.arrow import ARROW_TYPES, column_of, numbers_of, texts_of
 from feature_repo.storage import Location
+
+#: Where a view's rows belong among all clients.
+_Places = NDArray[np.intp] | slice
+_TIME: Final = pa.timestamp("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,69 +53,73 @@ def read_bucket(bucket: Bucket, now_us: int) -> ClientRows:
     Raises:
         FeatureError: a file lacks a column of its view, or a row its client or event timestamp.
     """
-    found = [(view.spec, _newest(view, bucket.share, now_us)) for view in bucket.views]
-    clients = np.unique(np.concatenate([rows.client_ids for _, rows in found if rows] or [np.empty(0, np.int64)]))
-    return ClientRows(clients, {spec.name: _batch(spec, rows, clients, now_us) for spec, rows in found})
+    found = [(view, list(newest_rows(view.columns, view.files, ALWAYS, bucket.share))) for view in bucket.views]
+    rows = [_Rows(view, pa.concat_tables(tables), now_us) for view, tables in found if tables]
+    clients = np.unique(np.concatenate([np.empty(0, np.int64), *(one.client_ids for one in rows)]))
+    batches = {one.spec.name: one.batch(clients, now_us) for one in rows}
+    return ClientRows(
+        clients, {view.spec.name: batches.get(view.spec.name) or _nothing(view.spec, clients.size) for view, _ in found}
+    )
 
 
-def _newest(view: ViewFiles, share: Share | None, now_us: int) -> Rows | None:
-    tables = list(newest_rows(view.columns, view.files, ALWAYS, share))
-    if not tables:
-        return None
-    columns = view.columns
-    return rows_of_table(view.spec, pa.concat_tables(tables), columns.client, columns.event, columns.created, now_us)
+class _Rows:
+    """The newest rows of one view, as the online store would hold them."""
+
+    def __init__(self, view: ViewFiles, table: pa.Table, now_us: int) -> None:
+        self.spec, self._table = view.spec, table
+        columns = view.columns
+        self.client_ids: NDArray[np.int64] = numbers_of(column_of(self.spec, table, columns.client, pa.int64()))
+        self._as_of_us = numbers_of(column_of(self.spec, table, columns.event, _TIME))
+        if columns.created is None:
+            self._built_us = np.full(table.num_rows, now_us)
+        else:
+            created = column_of(self.spec, table, columns.created, _TIME).cast(pa.int64())
+            self._built_us = numbers_of(created.fill_null(now_us))
+
+    def batch(self, clients: NDArray[np.int64], now_us: int) -> ViewBatch:
+        """What a reader would return for these clients in this order."""
+        spec, size = self.spec, clients.size
+        at = slice(None) if np.array_equal(self.client_ids, clients) else np.searchsorted(clients, self.client_ids)
+        as_of_us, built_us = np.zeros((2, size), np.int64)
+        as_of_us[at], built_us[at] = self._as_of_us, self._built_us
+        # By column in memory, because that is how it is filled; shape (n, columns) all the same.
+        numeric = np.full((len(spec.numeric), size), np.nan)
+        types = {column.name: ARROW_TYPES[column.type] for column in spec.columns}
+        for column, name in enumerate(spec.numeric):
+            numeric[column, at] = self._numbers(name, types[name])
+        strings = _strings([self._texts(name) for name in spec.strings], at, size)
+        return ViewBatch(spec, self._statuses(at, size, now_us), as_of_us, built_us, numeric.T, strings)
+
+    def _numbers(self, name: str, kind: pa.DataType) -> NDArray[Any]:
+        values = column_of(self.spec, self._table, name, kind)
+        numbers = numbers_of(values)
+        if not values.null_count or numbers.dtype.kind == "f":
+            return numbers
+        return np.where(values.is_null().to_numpy(zero_copy_only=False), np.nan, numbers)
+
+    def _texts(self, name: str) -> list[str | None]:
+        return texts_of(column_of(self.spec, self._table, name, pa.string()), pa.string())
+
+    def _statuses(self, at: _Places, size: int, now_us: int) -> tuple[ViewStatus, ...]:
+        codes = np.zeros(size, np.int64)
+        codes[at] = np.where(self._built_us >= now_us - self.spec.ttl_seconds * 1_000_000, 1, 2)
+        names = (ViewStatus.NOT_FOUND, ViewStatus.PRESENT, ViewStatus.STALE)
+        return tuple([names[code] for code in codes.tolist()])
 
 
-def _batch(spec: ViewSpec, rows: Rows | None, clients: NDArray[np.int64], now_us: int) -> ViewBatch:
-    size = clients.size
-    as_of_us, built_us = np.zeros((2, size), np.int64)
-    # By column in memory, because that is how it is filled; shape (n, columns) all the same.
-    numeric = np.full((len(spec.numeric), size), np.nan).T
-    if rows is None:
-        nothing = (None,) * len(spec.strings)
-        return ViewBatch(spec, (ViewStatus.NOT_FOUND,) * size, as_of_us, built_us, numeric, (nothing,) * size)
-    at = _places(clients, rows.client_ids)
-    as_of_us[at], built_us[at] = rows.as_of_us, rows.built_us
-    for column, name in enumerate(spec.numeric):
-        numeric[at, column] = _numbers(rows, name)
-    status = _statuses(spec, at, built_us, now_us)
-    return ViewBatch(spec, status, as_of_us, built_us, numeric, _strings(spec, rows, at, size))
-
-
-def _places(clients: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.intp] | slice:
-    """Where a view's rows belong among all clients."""
-    return slice(None) if np.array_equal(own, clients) else np.searchsorted(clients, own)
-
-
-def _numbers(rows: Rows, name: str) -> NDArray[Any]:
-    values = rows.numeric[name]
-    if values.dtype.kind == "f" or name not in rows.nulls:  # a null float is NaN already
-        return values
-    return np.where(rows.nulls[name], np.nan, values)
-
-
-def _statuses(
-    spec: ViewSpec, found: NDArray[np.intp] | slice, built_us: NDArray[np.int64], now_us: int
-) -> tuple[ViewStatus, ...]:
-    codes = np.zeros(built_us.size, np.int64)
-    codes[found] = np.where(built_us[found] >= now_us - spec.ttl_seconds * 1_000_000, 1, 2)
-    names = (ViewStatus.NOT_FOUND, ViewStatus.PRESENT, ViewStatus.STALE)
-    return tuple([names[code] for code in codes.tolist()])
-
-
-def _strings(
-    spec: ViewSpec, rows: Rows, found: NDArray[np.intp] | slice, size: int
-) -> tuple[tuple[str | None, ...], ...]:
-    if not spec.strings:
+def _strings(columns: list[list[str | None]], at: _Places, size: int) -> tuple[tuple[str | None, ...], ...]:
+    if not columns:
         return ((),) * size
-    values = list(zip(*(_texts(rows.strings[name]) for name in spec.strings), strict=True))
-    if isinstance(found, slice):
-        return tuple(values)
-    nothing = (None,) * len(spec.strings)
-    by_place = dict(zip(found.tolist(), values, strict=True))
+    rows = list(zip(*columns, strict=True))
+    if isinstance(at, slice):
+        return tuple(rows)
+    by_place = dict(zip(at.tolist(), rows, strict=True))
+    nothing = (None,) * len(columns)
     return tuple([by_place.get(place, nothing) for place in range(size)])
 
 
-def _texts(values: Sequence[bytes | None]) -> list[str | None]:
-    words = {word: None if word is None else word.decode() for word in set(values)}
-    return [words[value] for value in values]
+def _nothing(spec: ViewSpec, size: int) -> ViewBatch:
+    """No row of any client."""
+    never = np.zeros(size, np.int64)
+    numeric, strings = np.full((size, len(spec.numeric)), np.nan), ((None,) * len(spec.strings),) * size
+    return ViewBatch(spec, (ViewStatus.NOT_FOUND,) * size, never, never, numeric, strings)
