@@ -76,7 +76,7 @@ def _folder(registered: Mapping[str, FeatureView], spec: ViewSpec) -> Location:
     folder = None if view is None else source_folder(view)
     if view is None or folder is None:
         raise FeatureError(f"view {spec.name} of the model is not registered: run `creditctl features apply`")
-    if spec_of(view).schema_hash != spec.schema_hash:
+    if spec_of(view).columns != spec.columns:
         raise FeatureError(
             f"view {spec.name} is registered with other columns than the model was trained on: "
             "train a model on the new view, or apply and build the one that this model knows"
