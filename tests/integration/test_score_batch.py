@@ -245,6 +245,9 @@ def test_what_cannot_be_scored_is_said_before_any_work(
         assert message in capsys.readouterr().err
     assert run(["score-batch", "--out", "ftp://somewhere"]) == 1
     assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_bytes(b"")
+    assert run(["score-batch", "--out", str(tmp_path / "file")]) == 1
+    assert "does not take files" in capsys.readouterr().err
 
 
 def test_a_view_of_other_columns_than_the_models_is_refused(platform: Platform) -> None:
@@ -257,3 +260,17 @@ def test_a_view_of_other_columns_than_the_models_is_refused(platform: Platform) 
     unknown = ViewSpec(name="nobody", columns=view.columns, ttl_seconds=view.ttl_seconds)
     with pytest.raises(FeatureError, match="not registered"):
         open_portfolio(platform.home, [unknown])
+
+
+def test_the_benchmark_measures_this_platform(platform: Platform) -> None:
+    from benchmarks.batch_scoring import measure
+
+    figures = measure(platform.home, sample=CLIENTS // 2)
+    assert (figures.clients, figures.without_reasons.clients, figures.trees) == (
+        CLIENTS,
+        CLIENTS,
+        platform.bundle.trees,
+    )
+    assert 0 < figures.with_reasons.clients == figures.pred_contrib.clients < CLIENTS
+    ratio = figures.with_reasons.clients_per_second / figures.pred_contrib.clients_per_second
+    assert figures.with_reasons_ratio == pytest.approx(ratio, abs=0.001)

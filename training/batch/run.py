@@ -1,13 +1,15 @@
 """Scores the whole portfolio of a platform folder: wires registry, offline store, engine and output."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from credit.bundle.keys import load_public_key
-from credit.errors import SettingsError
+from credit.errors import SettingsError, StepError
 from credit.platform import Home
 from credit.progress import step
 from credit.reason_codes import Language
@@ -101,16 +103,17 @@ def score_portfolio(home: Home, settings: TrainingSettings, request: Request) ->
     run = _checked(request.run or f"v{model.version.version}-{meta.as_of_now:%Y%m%d}")
     out = Location.of(request.out, features.storage_endpoint)
     folder = RunFolder(out, run)
-    if not request.force:
-        folder.check(scoring)  # before another command that works on this run is disturbed
     tasks = tasks_of(request.engine, request.ray_address, features, local=OverlappingTasks(), memory=_MEMORY)
-    with claimed(out, run) as claim:
-        if request.force:
-            folder.clear()
-        work = Work(folder, folder.begin(scoring, datetime.now(UTC)), portfolio)
-        skipped = work.is_whole
-        if not skipped:
-            work.do(tasks, model.shipped, claim, meta.clients)
+    with _written_to(out):
+        if not request.force:
+            folder.check(scoring)  # before another command that works on this run is disturbed
+        with claimed(out, run) as claim:
+            if request.force:
+                folder.clear()
+            work = Work(folder, folder.begin(scoring, datetime.now(UTC)), portfolio)
+            skipped = work.is_whole
+            if not skipped:
+                work.do(tasks, model.shipped, claim, meta.clients)
     return _report(run, folder, scoring, work, skipped)
 
 
@@ -123,6 +126,15 @@ def fetch_model(home: Home, settings: TrainingSettings, wanted: str) -> Model:
         shipped = ShippedBundle.of(registry.fetch(number, Path(scratch)), public_key)
         bundle = loaded(shipped)
     return Model(ModelVersion(name=settings.model_name, version=number, bundle=bundle.bundle_id), shipped)
+
+
+@contextmanager
+def _written_to(out: Location) -> Iterator[None]:
+    """A place that does not take files is told as such."""
+    try:
+        yield
+    except OSError as error:
+        raise StepError(f"{out} does not take files: {error}. Check address, bucket, rights and credentials") from error
 
 
 def _checked(run: str) -> str:
