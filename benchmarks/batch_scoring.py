@@ -44,6 +44,10 @@ class Rate:
     cpu_seconds: float
     clients_per_second: float
 
+    def __add__(self, other: "Rate") -> "Rate":
+        """One after the other."""
+        return _rate(self.clients + other.clients, self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchFigures:
@@ -77,16 +81,17 @@ def measure(home: Home, sample: int = _SAMPLE) -> BatchFigures:
     portfolio = open_portfolio(home, bundle.contract.views)
     bare = _scored(portfolio, model, None)
     clients = bare.clients
-    share = max(1, round(len(portfolio.buckets) * sample / clients))
-    part = replace(portfolio, buckets=portfolio.buckets[:share])
     peak = peak_memory_mib()
     threads = len(os.sched_getaffinity(0))
-    matrix = _matrix(bundle, part)
-    # Half before and half after, because other work on the machine comes and goes.
-    before = _pred_contrib(bundle, matrix[: len(matrix) // 2], threads)
-    explained = _scored(part, model, "en")
-    after = _pred_contrib(bundle, matrix[len(matrix) // 2 :], threads)
-    own = _rate(len(matrix), before.seconds + after.seconds, before.cpu_seconds + after.cpu_seconds)
+    buckets = portfolio.buckets[: max(1, round(len(portfolio.buckets) * sample / clients))]
+    explained, own = _nothing(), _nothing()
+    for part in filter(None, (buckets[: len(buckets) // 2], buckets[len(buckets) // 2 :])):
+        chosen = replace(portfolio, buckets=part)
+        matrix = _matrix(bundle, chosen)
+        # Half before and half after, because other work on the machine comes and goes.
+        own += _pred_contrib(bundle, matrix[: len(matrix) // 2], threads)
+        explained += _scored(chosen, model, "en")
+        own += _pred_contrib(bundle, matrix[len(matrix) // 2 :], threads)
     return BatchFigures(
         clients=clients,
         trees=bundle.trees,
@@ -122,7 +127,11 @@ def _pred_contrib(bundle: Bundle, matrix: Matrix, threads: int) -> Rate:
 
 
 def _rate(clients: int, seconds: float, cpu_seconds: float) -> Rate:
-    return Rate(clients, round(seconds, 3), round(cpu_seconds, 3), round(clients / seconds, 1))
+    return Rate(clients, round(seconds, 3), round(cpu_seconds, 3), round(clients / seconds, 1) if seconds else 0.0)
+
+
+def _nothing() -> Rate:
+    return _rate(0, 0.0, 0.0)
 
 
 def main() -> None:
