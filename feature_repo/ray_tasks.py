@@ -5,13 +5,15 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from credit.errors import CreditError, SettingsError, StepError
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,19 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
 
 
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[Value]):
+    """A value in Ray's object store."""
+
+    reference: Any
+
+    def get(self) -> Value:
+        """See `feature_repo.tasks.Shared`."""
+        import ray
+
+        return cast(Value, ray.get(self.reference))
+
+
 class RayTasks:
     """Tasks on the Ray that this process has joined.
 
@@ -87,6 +102,12 @@ class RayTasks:
         finally:
             for reference in pending:
                 ray.cancel(reference, force=True)
+
+    def share(self, value: Value) -> Stored[Value]:
+        """See `feature_repo.tasks.Tasks`."""
+        import ray
+
+        return Stored(ray.put(value))
 
     def _room(self, in_flight: int) -> int:
         import ray

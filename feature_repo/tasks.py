@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from typing import Literal, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
 
 from credit.errors import CreditError, SettingsError, StepError
 from feature_repo.settings import FeatureSettings
@@ -15,6 +16,27 @@ Engine = Literal["local", "ray"]
 _OVERLAPPING = 3
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
+Value = TypeVar("Value")
+Value_co = TypeVar("Value_co", covariant=True)
+
+
+class Shared(Protocol[Value_co]):
+    """What many tasks need: small wherever it goes, fetched where it is needed."""
+
+    def get(self) -> Value_co:
+        """The value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[Value]):
+    """A value of this process."""
+
+    value: Value
+
+    def get(self) -> Value:
+        """See `Shared`."""
+        return self.value
 
 
 class Tasks(Protocol):
@@ -34,6 +56,10 @@ class Tasks(Protocol):
         """
         ...
 
+    def share(self, value: Value) -> Shared[Value]:
+        """A large value for all tasks, which would else travel with each of them."""
+        ...
+
 
 class LocalTasks:
     """One after the other, in this process and in order."""
@@ -43,6 +69,10 @@ class LocalTasks:
     def run(self, function: Callable[[Task], Answer], tasks: Iterable[Task]) -> Iterator[Answer]:
         """See `Tasks`."""
         return map(function, tasks)
+
+    def share(self, value: Value) -> Shared[Value]:
+        """See `Tasks`."""
+        return Held(value)
 
 
 class OverlappingTasks:
@@ -65,14 +95,27 @@ class OverlappingTasks:
                 for future in running:
                     future.cancel()
 
+    def share(self, value: Value) -> Shared[Value]:
+        """See `Tasks`."""
+        return Held(value)
 
-def tasks_of(engine: Engine | None, address: str | None, settings: FeatureSettings) -> Tasks:
+
+def tasks_of(
+    engine: Engine | None,
+    address: str | None,
+    settings: FeatureSettings,
+    *,
+    local: Tasks | None = None,
+    memory: str | None = None,
+) -> Tasks:
     """What runs tasks.
 
     Args:
         engine: None takes the profile's: Ray in the cluster profile.
         address: of Ray; None takes the settings'.
         settings: profile, address, and the memory of a task.
+        local: what runs them here; default: one after the other.
+        memory: of a task on Ray, instead of the settings', such as 512MiB.
 
     Raises:
         SettingsError: Ray is asked for and no address is known, or an address is given without it.
@@ -82,11 +125,11 @@ def tasks_of(engine: Engine | None, address: str | None, settings: FeatureSettin
     if chosen == "local":
         if address:
             raise SettingsError("--ray-address goes with --engine ray")
-        return LocalTasks()
+        return local or LocalTasks()
     from feature_repo.ray_tasks import RayTasks, join_ray  # Ray takes a second to import
 
     join_ray(address or settings.ray_address)
-    return RayTasks(settings.duckdb_memory_limit)
+    return RayTasks(memory or settings.duckdb_memory_limit)
 
 
 @contextmanager

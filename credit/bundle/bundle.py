@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from credit.bundle.encoding import ColumnValues, Matrix, MatrixEncoder
 from credit.bundle.manifest import Manifest
+from credit.bundle.ranking import strongest_pushes
 from credit.calibration import Calibration
 from credit.errors import BundleError
 from credit.policy import DecisionPolicy
-from credit.reason_codes import Language, ReasonTexts
+from credit.reason_codes import LANGUAGES, Language, ReasonTexts
 from credit.schemas.decision import Decision, Reason
 from credit.schemas.features import FeatureContract, ViewBatch
 from credit.schemas.overrides import Overrides
@@ -67,6 +68,7 @@ class Bundle:
         self._reference = parts.reference
         self._encoder = MatrixEncoder(parts.contract)
         self._booster = _booster(parts.model_text)
+        self._text_groups = {language: self._groups(language) for language in LANGUAGES}
 
     @property
     def trees(self) -> int:
@@ -81,15 +83,17 @@ class Bundle:
         """The model's input, shape (n, f), from table columns by feature name, request-time features included."""
         return self._encoder.from_columns(columns)
 
-    def predict(self, matrix: Matrix) -> Prediction:
-        """Score rows of shape (n, f); a row gives the same bits alone and in a batch."""
-        # One thread: with more, OpenMP's start-up costs a single row more than its trees do.
-        margin = np.asarray(self._booster.predict(matrix, raw_score=True, num_threads=1), dtype=np.float64)
+    def predict(self, matrix: Matrix, threads: int = 1) -> Prediction:
+        """Score rows of shape (n, f); a row gives the same bits alone and in a batch, with any number of threads.
+
+        More than one thread pays for thousands of rows only: OpenMP's start-up costs a single row more than its trees.
+        """
+        margin = np.asarray(self._booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)
         return Prediction(margin, self.calibration.probability(margin))
 
-    def contributions(self, matrix: Matrix) -> Matrix:
+    def contributions(self, matrix: Matrix, threads: int = 1) -> Matrix:
         """Exact SHAP values in margin units, shape (n, f + 1); the last column is the base value."""
-        return np.asarray(self._booster.predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+        return np.asarray(self._booster.predict(matrix, pred_contrib=True, num_threads=threads), dtype=np.float64)
 
     def decide(self, probability: float) -> Decision:
         """Approve or refuse one calibrated probability."""
@@ -117,9 +121,30 @@ class Bundle:
             found.setdefault(reason.text, reason)
         return tuple(found.values())
 
+    def strongest(self, contributions: Matrix, language: Language = "en") -> NDArray[np.intp]:
+        """The features that `reasons` would name, for many rows at once.
+
+        Args:
+            contributions: of `contributions`, shape (n, f + 1).
+            language: of the texts.
+
+        Returns:
+            Positions of features by row, the strongest first, shape (n, MAX_REASONS); -1 where there is none.
+        """
+        return strongest_pushes(contributions[:, :-1], self._text_groups[language], MAX_REASONS)
+
+    def value(self, feature: int, encoded: float) -> float | str | None:
+        """What stands behind one cell of the matrix: a number, a category, or None for null."""
+        return self._encoder.value(feature, encoded)
+
     def reference(self) -> pa.Table:
         """The sample of raw feature values, margin and probability that drift is measured against."""
         return pq.read_table(io.BytesIO(self._reference))
+
+    def _groups(self, language: Language) -> NDArray[np.intp]:
+        """By feature, a number that it shares with those of the same text."""
+        texts = [self.reason_texts.text(name, language) for name in self.contract.names]
+        return np.unique(texts, return_inverse=True)[1].astype(np.intp)
 
     def _reason(
         self, feature: int, pushes: NDArray[np.float64], row: NDArray[np.float64], language: Language

@@ -93,9 +93,9 @@ class MatrixEncoder:
 
     def value(self, feature: int, encoded: float) -> float | str | None:
         """What stands behind one cell of the matrix; a category never seen in training has no value of its own."""
-        name = self.contract.names[feature]
-        if np.isnan(encoded):
+        if encoded != encoded:  # NaN
             return None
+        name = self.contract.names[feature]
         if name not in self.contract.categories:
             return float(encoded)
         code = int(encoded)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Literal, Self
+from typing import Final, Literal, Self, get_args
 
 from pydantic import model_validator
 
@@ -13,6 +13,7 @@ from credit.errors import FeatureError
 from credit.schemas.features import Frozen
 
 Language = Literal["en", "fr"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 
 class ReasonText(Frozen):

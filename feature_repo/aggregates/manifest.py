@@ -14,6 +14,14 @@ RUNS = ".runs"
 STAGES = ".stage"
 
 
+class RunIdentity(Frozen):
+    """Tells a run from another of its name: what went in, and when it was built."""
+
+    run: str
+    inputs: str
+    created_ts: datetime
+
+
 class RunManifest(Frozen):
     """What a finished run holds.
 
@@ -34,6 +42,11 @@ class RunManifest(Frozen):
     rows: int
     features: dict[str, int]
     seconds: dict[str, float]
+
+    @property
+    def identity(self) -> RunIdentity:
+        """What tells the run from another of its name."""
+        return RunIdentity(run=self.run, inputs=self.inputs, created_ts=self.created_ts)
 
 
 def read_manifest(out: Location, run: str) -> RunManifest | None:

@@ -12,7 +12,8 @@ from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.infra.online_stores.online_store import OnlineStore
 
 from credit.progress import step
-from feature_repo.compute.buckets import ROWS_PER_BATCH, Window, bucket_groups, newest_rows
+from feature_repo.compute.buckets import bucket_groups, row_columns
+from feature_repo.compute.newest import ROWS_PER_BATCH, Window, newest_rows
 from feature_repo.online.specs import JOIN_KEY, times_of
 from feature_repo.online.store import PackedRedisOnlineStore
 from feature_repo.storage import Location
@@ -56,7 +57,7 @@ def write_groups(task: GroupsTask) -> Written:
 def _write_group(task: GroupsTask, files: tuple[Location, ...], store: PackedRedisOnlineStore) -> int:
     clients = 0
     try:
-        for rows in newest_rows(task.view, files, task.window):
+        for rows in newest_rows(row_columns(task.view), files, task.window):
             store.write_arrow(task.config, task.view, rows)
             clients += rows.num_rows
     except Exception as error:

@@ -41,13 +41,13 @@ def rows_of_table(spec: ViewSpec, table: pa.Table, key: str, as_of: str, built: 
     nulls: dict[str, NDArray[np.bool_]] = {}
     strings: dict[str, list[bytes | None]] = {}
     for column in spec.columns:
-        values = _column(spec, table, column.name, ARROW_TYPES[column.type])
+        values = column_of(spec, table, column.name, ARROW_TYPES[column.type])
         if column.type == "string":
-            strings[column.name] = _texts(values)
+            strings[column.name] = texts_of(values, pa.binary())
             continue
         if values.null_count:
             nulls[column.name] = values.is_null().to_numpy(zero_copy_only=False)
-        numeric[column.name] = _numbers(values)
+        numeric[column.name] = numbers_of(values)
     return Rows(
         client_ids=_required(spec, table, key, pa.int64()),
         as_of_us=_required(spec, table, as_of, pa.timestamp("us", "UTC")),
@@ -58,10 +58,16 @@ def rows_of_table(spec: ViewSpec, table: pa.Table, key: str, as_of: str, built: 
     )
 
 
-def _column(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> pa.Array:
-    if name not in table.column_names:
+def column_of(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> pa.Array:
+    """A column of a view's rows in its type.
+
+    Raises:
+        FeatureError: it is missing, or does not convert without loss.
+    """
+    position = table.schema.get_field_index(name)
+    if position < 0:
         raise FeatureError(f"view {spec.name}: column {name} is missing; write whole rows")
-    column = table[name]
+    column = table.column(position)
     # Combining copies, even a single chunk.
     values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if values.type == expected:
@@ -74,20 +80,21 @@ def _column(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -
 
 
 def _required(spec: ViewSpec, table: pa.Table, name: str, expected: pa.DataType) -> NDArray[np.int64]:
-    values = _column(spec, table, name, expected)
+    values = column_of(spec, table, name, expected)
     if values.null_count:
         raise FeatureError(f"view {spec.name}: {values.null_count} rows have no {name}")
-    return _numbers(values)
+    return numbers_of(values)
 
 
 def _built(spec: ViewSpec, table: pa.Table, name: str | None, now_us: int) -> NDArray[np.int64]:
     if name is None or name not in table.column_names:
         return np.full(table.num_rows, now_us, dtype=np.int64)
-    values = pc.cast(_column(spec, table, name, pa.timestamp("us", "UTC")), pa.int64())
-    return _numbers(values.fill_null(now_us))
+    values = pc.cast(column_of(spec, table, name, pa.timestamp("us", "UTC")), pa.int64())
+    return numbers_of(values.fill_null(now_us))
 
 
-def _numbers(values: pa.Array) -> NDArray[Any]:
+def numbers_of(values: pa.Array) -> NDArray[Any]:
+    """Numbers in their own type, times as integers; where null, NaN in a float and 0 in any other."""
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())
     if values.null_count and not pa.types.is_floating(values.type):  # a null float becomes NaN by itself
@@ -96,8 +103,9 @@ def _numbers(values: pa.Array) -> NDArray[Any]:
     return numbers
 
 
-def _texts(values: pa.Array) -> list[bytes | None]:
+def texts_of(values: pa.Array, kind: pa.DataType) -> list[Any]:
+    """Strings as Python objects of an Arrow type, str or bytes; None for null."""
     encoded = values.dictionary_encode()
-    words = [*encoded.dictionary.cast(pa.binary()).to_pylist(), None]
+    words = [*encoded.dictionary.cast(kind).to_pylist(), None]
     codes = encoded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
     return [words[code] for code in codes.tolist()]

@@ -46,10 +46,11 @@ def finish(folder, run, buckets):
 
 
 def newest(folder, files, start=-9999, end=9999):
-    from feature_repo.compute.buckets import Window, newest_rows
+    from feature_repo.compute.buckets import row_columns
+    from feature_repo.compute.newest import Window, newest_rows
 
     window = Window.between(T0 + timedelta(days=start), T0 + timedelta(days=end))
-    tables = list(newest_rows(view_of(folder), files, window))
+    tables = list(newest_rows(row_columns(view_of(folder)), files, window))
     return sorted((row["SK_ID_CURR"], row["x"]) for table in tables for row in table.to_pylist())
 
 
