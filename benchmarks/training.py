@@ -52,7 +52,8 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     bench = Bench(Home(chosen.out.absolute() / f"features-{chosen.clients}" / "platform"), chosen.clients)
     prepare(bench)
-    trained = creditctl(["train"], bench.env)
+    wish = ["--promote", "--force", "--who", "benchmark", "--why", "what was trained is measured"]
+    trained = creditctl(["train", *wish], bench.env)
     rows = [*training_rows(bench, trained), *model_rows(bench, trained.answer["metrics"])]
     rows += [*repeat_rows(bench, trained.answer), *batch_rows(bench)]
     facts = {"clients": bench.clients, "rows_by_part": trained.answer["rows"], "metrics": trained.answer["metrics"]}
@@ -116,14 +117,16 @@ def repeat_rows(bench: Bench, trained: Mapping[str, Any]) -> Iterator[Row]:
 def batch_rows(bench: Bench) -> Iterator[Row]:
     """Batch scoring on all cores, with reasons against LightGBM's own `pred_contrib` on the same matrix."""
     done = run("benchmarks.batch_scoring", ["--json"], bench.env)
-    rates = done.answer
-    yield _least("score the portfolio without reasons", rates["rate"], 20_000.0, "clients/s", done.peak_rss_mib)
-    ratio = rates["rate_with_reasons"] / rates["pred_contrib_rate"]
+    plain, explained, own = (
+        done.answer[name]["clients_per_second"] for name in ("without_reasons", "with_reasons", "pred_contrib")
+    )
+    yield _least("score the portfolio without reasons", plain, 20_000.0, "clients/s", done.peak_rss_mib)
+    ratio = explained / own
     yield Row(
         "score the portfolio with exact reasons, against `pred_contrib` alone",
-        rates["rate_with_reasons"],
+        explained,
         "clients/s",
-        rates["pred_contrib_rate"],
+        own,
         ratio,
         must="ratio >= 0.9",
         met=ratio >= 0.9,

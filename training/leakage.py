@@ -7,6 +7,9 @@ from credit.errors import TrainingError
 from credit.metrics import auc
 from credit.schemas.features import FeatureContract
 
+#: Of fewer defaulters or payers with a value, chance alone can put all on one side.
+_FEWEST = 30
+
 
 def refuse_leaks(
     matrix: NDArray[np.float64], labels: NDArray[np.int64], contract: FeatureContract, limit: float
@@ -40,7 +43,8 @@ def _separation(column: NDArray[np.float64], labels: NDArray[np.int64]) -> float
     present = ~np.isnan(column)
     values = [auc(labels, present.astype(np.float64))]
     known = labels[present]
-    if known.size and known.min() < known.max():
+    needed = min(_FEWEST, int(labels.sum()) // 2)
+    if known.size and min(known.sum(), known.size - known.sum()) >= max(needed, 1):
         values.append(auc(known, column[present]))
     return max(max(value, 1 - value) for value in values)
 

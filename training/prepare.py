@@ -11,7 +11,7 @@ from credit.schemas.features import FeatureContract
 from training.dataset import Dataset, draft_contract
 from training.leakage import refuse_leaks
 from training.settings import TrainingSettings
-from training.split import Split, split_applications
+from training.split import Part, Split, split_applications
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def prepare(dataset: Dataset, settings: TrainingSettings) -> Prepared:
         dataset.applied_at,
         dataset.persons,
         dataset.labels,
-        test_share=settings.test_share,
-        validation_share=settings.validation_share,
-        calibration_share=settings.calibration_share,
+        test=Part(settings.test_share, settings.most_tested),
+        validation=Part(settings.validation_share, settings.most_validated),
+        calibration=Part(settings.calibration_share, settings.most_calibrated),
         seed=settings.seed,
     )
     with step("Encode features"):

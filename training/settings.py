@@ -41,9 +41,12 @@ class TrainingSettings(BaseSettings):
 
     window_from: date | None = Field(default=None, description="First day of the applications; unset, no limit.")
     window_until: date | None = Field(default=None, description="Last day of the applications; unset, no limit.")
-    test_share: Share = Field(default=0.15, description="Newest share of applications: the out-of-time test.")
-    validation_share: Share = Field(default=0.08, description="Share of the older persons for early stopping.")
-    calibration_share: Share = Field(default=0.10, description="Share of the older persons for calibration.")
+    test_share: Share = Field(default=0.20, description="Newest share of applications: the out-of-time test.")
+    validation_share: Share = Field(default=0.10, description="Share of the older persons for early stopping.")
+    calibration_share: Share = Field(default=0.15, description="Share of the older persons for calibration.")
+    most_tested: int = Field(default=45_000, ge=1, description="About so many clients in the test at most.")
+    most_validated: int = Field(default=15_000, ge=1, description="About so many clients in validation at most.")
+    most_calibrated: int = Field(default=20_000, ge=1, description="About so many clients in calibration at most.")
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of the split and of LightGBM.")
     trees: int = Field(default=1_500, ge=1, le=5_000, description="Most trees; early stopping takes fewer.")

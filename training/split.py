@@ -26,34 +26,48 @@ class Split:
         return {name: getattr(self, name).size for name in self.__slots__}
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A share of the clients, and about how many of them at most: what more would add, training needs more."""
+
+    share: float
+    most: int
+
+    def of(self, clients: int) -> float:
+        """The share that is taken of so many clients."""
+        return min(self.share, self.most / clients) if clients else self.share
+
+
 def split_applications(
     applied_at: NDArray[np.datetime64],
     persons: NDArray[np.int64],
     labels: NDArray[np.int64],
     *,
-    test_share: float,
-    validation_share: float,
-    calibration_share: float,
+    test: Part,
+    validation: Part,
+    calibration: Part,
     seed: int,
 ) -> Split:
     """Part n applications.
 
-    The newest `test_share` by T0 is the test. Persons of the older rest are drawn by a hash of their id, so that new
-    data does not move anybody from one part to another.
+    The newest ones by T0 are the test. Persons of the older rest are drawn by a hash of their id, validation from one
+    end and calibration from the other, so that new data moves nobody between these two; where it makes their shares
+    smaller, some move to training.
 
     Raises:
         TrainingError: a part lacks one of the two classes.
     """
-    in_test = applied_at > np.quantile(applied_at.astype(np.int64), 1 - test_share).astype("datetime64[us]")
+    newest = 1 - test.of(labels.size)
+    in_test = applied_at > np.quantile(applied_at.astype(np.int64), newest).astype("datetime64[us]")
     tested_again = ~in_test & np.isin(persons, persons[in_test])
     older = ~in_test & ~tested_again
-    draw = _uniform(persons, seed)
-    validation = older & (draw < validation_share)
-    calibration = older & ~validation & (draw < validation_share + calibration_share)
+    draw, rest = _uniform(persons, seed), int(older.sum())
+    validated = older & (draw < validation.of(rest))
+    calibrated = older & (draw >= 1 - calibration.of(rest))
     split = Split(
-        train=np.flatnonzero(older & ~validation & ~calibration),
-        validation=np.flatnonzero(validation),
-        calibration=np.flatnonzero(calibration),
+        train=np.flatnonzero(older & ~validated & ~calibrated),
+        validation=np.flatnonzero(validated),
+        calibration=np.flatnonzero(calibrated),
         test=np.flatnonzero(in_test),
         left_out=np.flatnonzero(tested_again),
     )

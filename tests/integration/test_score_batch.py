@@ -74,7 +74,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         assert run(["data", "generate", "--clients", str(CLIENTS)]) == 0
         assert run(["data", "ingest", "--source", str(home.raw), "--buckets", str(BUCKETS)]) == 0
         assert run(["features", "backfill", "--spine", "training"]) == 0
-        for command in (["features", "build"], ["features", "apply"], ["train", "--trees", "30"]):
+        for command in (
+            ["features", "build"],
+            ["features", "apply"],
+            ["train", "--trees", "30", "--promote", "--force", "--why", "tests"],
+        ):
             assert run(command) == 0
         ids = pq.read_table(home.offline / "application" / "online", columns=["SK_ID_CURR"])["SK_ID_CURR"].to_pylist()
         lost = {"application": ids[: LOST["application"]], "installments": ids[-LOST["installments"] :]}
@@ -120,6 +124,7 @@ def test_every_client_gets_what_serving_answers_bit_for_bit(
             assert (row["error"], row["probability"], row["reasons"]) == (one.code, None, None)
             continue
         assert (row["margin"], row["probability"]) == (one.margin, one.probability)
+        assert row["points"] == platform.bundle.policy.points_of(np.array([one.probability]))[0]
         assert (row["decision"], row["risk_band"], row["error"]) == (one.decision, one.risk_band, None)
         given = [(reason["feature"], reason["contribution"], reason["text"]) for reason in row["reasons"]]
         assert given == [(reason.feature, reason.contribution, reason.text) for reason in one.reasons]

@@ -63,7 +63,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         platform.run("features", "backfill", "--spine", "training")
         platform.run("features", "build")
         platform.run("features", "apply")
-        platform.run("train", "--trees", str(TREES))
+        platform.run("train", "--trees", str(TREES), "--promote", "--force", "--why", "tests")
         yield platform
 
 

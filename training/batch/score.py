@@ -90,6 +90,7 @@ def table_of(
         "as_of": pa.array(as_of, pa.int64()).cast(_TIME),
         "probability": pa.array(batch.probability, from_pandas=True),
         "margin": pa.array(batch.margin, from_pandas=True),
+        "points": pa.array(bundle.policy.points_of(batch.probability), from_pandas=True),
         "decision": pa.array(batch.decisions, pa.string()),
         "risk_band": pa.array(batch.risk_bands, pa.string()),
     }

@@ -61,3 +61,11 @@ def test_many_rare_categories_are_no_leak():
     matrix, labels = columns()
     matrix[:, 1] = np.arange(labels.size) // 2
     refuse_leaks(matrix, labels, contract("b"), 0.95)
+
+
+def test_a_few_clients_with_a_value_are_no_evidence():
+    matrix, labels = columns()
+    known = np.concatenate([np.flatnonzero(labels == 1)[:3], np.flatnonzero(labels == 0)[:40]])
+    matrix[:, 0] = np.nan
+    matrix[known, 0] = labels[known]
+    refuse_leaks(matrix, labels, contract(), 0.95)

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit.errors import TrainingError
-from training.split import split_applications
+from training.split import Part, split_applications
 
-SHARES = {"test_share": 0.2, "validation_share": 0.1, "calibration_share": 0.15}
+SHARES = {"test": Part(0.2, 10**6), "validation": Part(0.1, 10**6), "calibration": Part(0.15, 10**6)}
 
 
 def population(seed, clients=1_500, people=1_100):
@@ -38,6 +38,19 @@ def test_new_applications_move_nobody_between_the_older_parts():
     again = split_applications(applied[kept], persons[kept], labels[kept], **SHARES, seed=3)
     assert not set(kept[again.train]) & set(split.validation)
     assert not set(kept[again.calibration]) & set(split.train)
+
+
+def test_no_part_but_training_grows_beyond_what_it_needs():
+    applied, persons, labels = population(4)
+    parts = {"test": Part(0.2, 100), "validation": Part(0.1, 60), "calibration": Part(0.15, 80)}
+    split = split_applications(applied, persons, labels, **parts, seed=0)
+    assert split.test.size == pytest.approx(100, abs=1)
+    assert split.validation.size == pytest.approx(60, abs=30)
+    assert split.calibration.size == pytest.approx(80, abs=35)
+    wider = split_applications(applied, persons, labels, **SHARES, seed=0)
+    older = np.setdiff1d(wider.validation, split.test)
+    assert not set(older) & set(split.calibration)
+    assert not set(wider.calibration) & set(split.validation)
 
 
 def test_seeds_change_the_draw_and_nothing_else_does():

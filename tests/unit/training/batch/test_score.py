@@ -90,7 +90,7 @@ def test_rows_say_what_scoring_client_by_client_says(world, tmp_path, language):
     for row, one in zip(rows, expected, strict=True):
         if isinstance(one, CreditError):
             assert row["error"] == one.code
-            assert {row[name] for name in ("probability", "margin", "decision", "risk_band")} == {None}
+            assert {row[name] for name in ("probability", "margin", "points", "decision", "risk_band")} == {None}
             assert row["reasons"] is None
             continue
         assert row["error"] is None
