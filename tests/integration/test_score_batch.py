@@ -133,6 +133,7 @@ def test_every_client_gets_what_serving_answers_bit_for_bit(
         ]
     unscored = [row["client_id"] for row in rows if row["error"]]
     assert unscored == sorted(platform.lost["application"])
+    assert report["scored"] == CLIENTS - len(unscored)
     assert report["counts"]["errors"] == {"incomplete_features": LOST["application"]}
     decided = [row["decision"] for row in rows]
     assert {name: decided.count(name) for name in ("approved", "refused", "referred")} == {

@@ -98,6 +98,7 @@ class BatchManifest(Frozen):
     run: str
     scoring: Scoring
     clients: int
+    scored: int
     counts: Counts
 
 
@@ -168,7 +169,9 @@ class RunFolder:
 
     def complete(self, scoring: Scoring, counts: Counts) -> BatchManifest:
         """Write the manifest: the run is whole."""
-        manifest = BatchManifest(run=self._run, scoring=scoring, clients=counts.clients, counts=counts)
+        manifest = BatchManifest(
+            run=self._run, scoring=scoring, clients=counts.clients, scored=counts.scored, counts=counts
+        )
         (self.folder / MANIFEST_FILE).write_bytes(_json(manifest))
         return manifest
 

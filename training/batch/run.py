@@ -69,6 +69,7 @@ class BatchReport(Frozen):
     buckets: int
     resumed_buckets: int
     clients: int
+    scored: int
     counts: Counts
     seconds: float
     clients_per_second: float | None
@@ -153,6 +154,7 @@ def _report(run: str, folder: RunFolder, scoring: Scoring, work: Work, skipped: 
         buckets=scoring.buckets,
         resumed_buckets=work.resumed,
         clients=work.counts.clients,
+        scored=work.counts.scored,
         counts=work.counts,
         seconds=round(work.seconds, 2),
         clients_per_second=round(work.scored_now / work.seconds, 1) if work.scored_now else None,

@@ -91,7 +91,7 @@ def test_the_manifest_says_what_the_run_holds_and_readers_of_parquet_skip_it(fol
     manifest = folder.complete(SCORING, total(folder.finished(SCORING).values()))
     stored = (folder.folder / "_manifest.json").read_bytes()
     assert BatchManifest.model_validate_json(stored) == manifest
-    assert (manifest.clients, manifest.counts.scored, manifest.counts.errors) == (8, 6, {"incomplete_features": 2})
+    assert (manifest.clients, manifest.scored, manifest.counts.errors) == (8, 6, {"incomplete_features": 2})
     assert folder.is_complete()
     assert sorted(pq.read_table(folder.folder.path)["client_id"].to_pylist()) == [0, 1]
 
