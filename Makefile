@@ -6,7 +6,7 @@ DATA ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench-features lock clean
+.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench-features bench-training lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ pages: setup ## generate the reference pages from the code
 
 bench-features: setup ## measure the feature store against Feast's own online path [CLIENTS=]
 	$(BIN)/python -m benchmarks.features --clients $(CLIENTS)
+
+bench-training: setup ## measure training and batch scoring against the truth of generated data [CLIENTS=]
+	$(BIN)/python -m benchmarks.training --clients $(CLIENTS)
 
 lock: setup ## compile the pinned requirements from pyproject.toml
 	sh scripts/lock.sh

@@ -63,7 +63,7 @@ def check_ready_to_start(settings: ServingSettings) -> None:
     database = settings.mlflow_tracking_uri.removeprefix("sqlite:///")
     known = pointer_path(settings.bundle_cache, settings.model_alias).exists()
     if database != settings.mlflow_tracking_uri and not known and not Path(database).exists():
-        raise NoChampionError(f"there is no model registry in {database} yet: run `creditctl train`")
+        raise NoChampionError(f"there is no model registry in {database} yet: run `creditctl train --promote`")
 
 
 def _wait_until_ready(settings: ServingSettings) -> dict[str, object]:

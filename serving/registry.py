@@ -65,7 +65,7 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code in _NOT_FOUND:
                 raise NoChampionError(
-                    f"no version of {name} is {alias} in {self._tracking_uri}: run `creditctl train`"
+                    f"no version of {name} is {alias} in {self._tracking_uri}: run `creditctl train --promote`"
                 ) from error
             raise self._unreachable(error) from error
         except Exception as error:  # the tracking store's own errors: SQL, HTTP, files

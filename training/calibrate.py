@@ -70,10 +70,13 @@ def fit_isotonic(labels: NDArray[np.int64], margins: NDArray[np.float64]) -> Cal
     shrunk = (counts * rates + outcome.mean()) / (counts + 1)
     # Shrinking small blocks harder than large ones can break the order: pool once more.
     level = isotonic_regression(shrunk, sample_weight=counts)
-    starts = np.flatnonzero(np.diff(level, prepend=-1.0) > 0)
+    log_odds = np.log(level) - np.log1p(-level)
+    # Levels may differ by less than their log-odds can tell.
+    starts = np.flatnonzero(np.diff(log_odds, prepend=-np.inf) > 0)
     mass = np.add.reduceat(counts, starts)
     knots = np.add.reduceat(centres * counts, starts) / mass
-    log_odds = np.log(level[starts]) - np.log1p(-level[starts])
+    rising = np.diff(np.maximum.accumulate(knots), prepend=-np.inf) > 0
+    knots, log_odds = knots[rising], log_odds[starts][rising]
     return Calibration(
         method="isotonic",
         margins=tuple(knots.tolist()),

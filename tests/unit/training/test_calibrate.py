@@ -64,3 +64,11 @@ def test_a_model_worse_than_chance_is_refused():
     labels, margins = outcomes(5, 5_000, lambda margin: -margin - 4)
     with pytest.raises(TrainingError, match="chance"):
         calibrate(labels, margins, seed=0)
+
+
+def test_isotonic_levels_that_differ_by_less_than_their_log_odds_tell_are_one():
+    rng = np.random.default_rng(6391)
+    margins = rng.normal(-2.7, 1.05, 600)
+    fitted = fit_isotonic((rng.random(600) < logistic(margins)).astype(np.int64), margins)
+    assert (np.diff(fitted.log_odds) > 0).all()
+    assert (np.diff(fitted.margins) > 0).all()
