@@ -45,6 +45,20 @@ def total_cost(
     )
 
 
+def expected_cost(
+    costs: CostMatrix, true_probabilities: NDArray[np.float64], probabilities: NDArray[np.float64], threshold: float
+) -> float:
+    """Cost per client of deciding by `probabilities`, over all labels that the true probabilities allow."""
+    refused = probabilities >= threshold
+    return float(
+        np.mean(
+            np.where(
+                refused, costs.false_positive * (1 - true_probabilities), costs.false_negative * true_probabilities
+            )
+        )
+    )
+
+
 def optimal_threshold(costs: CostMatrix, labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Threshold:
     """The threshold of least total cost on these clients, over every possible cut.
 

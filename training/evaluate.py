@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from credit import metrics
-from credit.cost import optimal_threshold, total_cost
+from credit.cost import expected_cost, optimal_threshold, total_cost
 from credit.policy import DecisionPolicy
 from training.bands import band_table, bands_in_order
 from training.bootstrap import (
@@ -64,7 +64,7 @@ def evaluate_model(
     found |= _flat(judged)
     found["ece_calibrated_p95"] = calibrated_ece_quantile(probabilities, replicates=replicates, seed=seed)
     if oracle is not None:
-        found |= _oracle(policy, labels, oracle, found)
+        found |= _oracle(policy, labels, oracle, found) | _expected(policy, probabilities, oracle)
     return found
 
 
@@ -149,6 +149,19 @@ def _oracle(policy: DecisionPolicy, labels: Labels, oracle: Column, found: Mappi
         figures["auc_way_to_oracle"] = (found["auc"] - 0.5) / (auc - 0.5)
     if best > 0:
         figures["cost_over_oracle"] = found["cost"] / best
+    return figures
+
+
+def _expected(policy: DecisionPolicy, probabilities: Column, oracle: Column) -> dict[str, float]:
+    """The same two figures over all labels that the true probabilities allow: without the luck of one draw."""
+    own, best = metrics.expected_auc(oracle, probabilities), metrics.expected_auc(oracle, oracle)
+    by_truth = expected_cost(policy.costs, oracle, oracle, policy.costs.bayes_threshold)
+    figures = {"auc_expected": own, "oracle_auc_expected": best}
+    if best > 0.5:
+        figures["auc_way_to_oracle_expected"] = (own - 0.5) / (best - 0.5)
+    if by_truth > 0:
+        paid = expected_cost(policy.costs, oracle, probabilities, policy.threshold)
+        figures["cost_over_oracle_expected"] = paid / by_truth
     return figures
 
 

@@ -129,10 +129,12 @@ def test_the_demo_says_on_record_why_its_model_decides(platform, first_run):
     assert entry["action"] in ("promoted", "forced")
 
 
-def test_gates_are_judged_again_from_the_platforms_own_data(platform, first_run):
+def test_gates_are_judged_again_from_the_platforms_own_data(platform, first_run, bundle):
     finished = platform.creditctl("models", "gates", "champion", "--json")
     assert finished.returncode in (0, 2), finished.stderr
-    gates = json.loads(finished.stdout)["gates"]
+    report = json.loads(finished.stdout)
+    assert report["clients"] == bundle.manifest.provenance.rows["test"]
+    gates = report["gates"]
     assert [gate["name"] for gate in gates] == ["auc", "cost", "calibration", "fairness", "latency", "schema"]
     assert {gate["name"]: gate["passed"] for gate in gates}["schema"]
 

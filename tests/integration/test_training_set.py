@@ -5,7 +5,7 @@ Feast's import and one applied platform folder take seconds each, so they serve 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from redis_servers import RedisProcess, redis_server
 
 from credit.bundle.encoding import MatrixEncoder
 from credit.cli import run
+from credit.clock import LABEL_DELAY
 from credit.errors import FeatureError, TrainingError
 from credit.platform import Home
 from credit.schemas.features import FeatureContract
@@ -277,3 +278,34 @@ def test_a_training_set_that_was_not_built_is_refused(portfolio: Portfolio) -> N
 
     with pytest.raises(TrainingError, match=f"{labels} of {labels} labelled clients.*backfill"):
         load_dataset(portfolio.home, declared, too_early, LabelRequest())
+
+
+def test_a_window_holds_its_own_applications_only(portfolio: Portfolio) -> None:
+    events = event_store(portfolio.home)
+    everybody = matured_labels(events, LabelRequest())
+    days = pc.cast(everybody["t0"], pa.date32()).to_pylist()
+    first, last = sorted(days)[50], sorted(days)[150]
+    inside = matured_labels(events, LabelRequest(applied_from=first, applied_until=last))
+    assert inside.num_rows == sum(first <= day <= last for day in days)
+
+
+def test_labels_are_those_known_at_the_moment_asked_for(portfolio: Portfolio) -> None:
+    events = event_store(portfolio.home)
+    earlier = events.meta.as_of_now - timedelta(days=400)
+    known = matured_labels(events, LabelRequest(known_until=earlier))
+    assert 0 < known.num_rows < matured_labels(events, LabelRequest()).num_rows
+    assert pc.max(known["t0"]).as_py() <= earlier - LABEL_DELAY
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (LabelRequest(applied_from=date(2090, 1, 1)), "the window is empty"),
+        (LabelRequest(applied_until=date(1990, 1, 1)), "the window is empty"),
+        (LabelRequest(known_until=datetime(1990, 1, 1, tzinfo=UTC)), "too recent"),
+        (LabelRequest(known_until=datetime(2090, 1, 1, tzinfo=UTC)), "ingest the later data first"),
+    ],
+)
+def test_a_window_without_labels_is_a_clear_error(portfolio: Portfolio, request_: LabelRequest, says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        matured_labels(event_store(portfolio.home), request_)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from credit.cost import CostMatrix, cost_curve, optimal_threshold, total_cost
+from credit.cost import CostMatrix, cost_curve, expected_cost, optimal_threshold, total_cost
 from credit.policy import DecisionPolicy, RiskBands
 
 costs = st.builds(
@@ -84,3 +84,17 @@ def test_a_cut_lies_halfway_between_the_clients_it_parts():
     assert curve.thresholds[0] > 1
     assert curve.thresholds[1:].tolist() == pytest.approx([0.2, 0.05])
     assert curve.costs.tolist() == [10, 0, 1]
+
+
+def test_expected_cost_is_the_mean_over_drawn_labels_and_least_for_the_truth():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.01, 0.4, 500)
+    guessed = np.clip(true + rng.normal(scale=0.05, size=500), 0.001, 0.999)
+    costs = CostMatrix()
+    threshold = costs.bayes_threshold
+    drawn = [
+        total_cost(costs, (rng.random(500) < true).astype(np.int64), guessed, threshold) / 500 for _ in range(2_000)
+    ]
+    expected = expected_cost(costs, true, guessed, threshold)
+    assert expected == pytest.approx(np.mean(drawn), abs=0.01)
+    assert expected_cost(costs, true, true, threshold) < expected

@@ -89,3 +89,12 @@ def test_the_calibration_line_of_parted_outcomes_stays_finite(labels):
 
 def test_the_calibration_line_of_true_probabilities_without_spread_is_perfect():
     assert metrics.calibration_line(np.array([0, 1]), np.array([0.5, 0.5])) == (1.0, 0.0)
+
+
+def test_expected_auc_is_the_mean_over_drawn_labels():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.05, 0.6, 400)
+    scores = np.round(true + rng.normal(scale=0.1, size=400), 2)
+    drawn = [metrics.auc((rng.random(400) < true).astype(np.int64), scores) for _ in range(2_000)]
+    assert metrics.expected_auc(true, scores) == pytest.approx(np.mean(drawn), abs=3e-3)
+    assert metrics.expected_auc(true, true) > metrics.expected_auc(true, scores)
