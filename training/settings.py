@@ -51,7 +51,7 @@ class TrainingSettings(BaseSettings):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of the split and of LightGBM.")
     trees: int = Field(default=1_500, ge=1, le=5_000, description="Most trees; early stopping takes fewer.")
     patience: int = Field(default=80, ge=1, description="Trees without a better validation log-loss before stopping.")
-    learning_rate: float = Field(default=0.04, gt=0, le=1, description="Shrinkage of each tree.")
+    learning_rate: float = Field(default=0.03, gt=0, le=1, description="Shrinkage of each tree.")
     max_depth: int = Field(default=4, ge=1, le=16, description="Deepest tree; bounds the cost of explanations.")
     leaves: int = Field(default=12, ge=2, le=1_024, description="Most leaves of a tree.")
     leaf_clients: int = Field(default=40, ge=1, description="Fewest training clients of a leaf.")

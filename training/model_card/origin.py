@@ -6,7 +6,7 @@ from training.model_card.facts import CardFacts, Section, table
 
 _PARTS = {
     "train": "learned from",
-    "validation": "stops the trees early",
+    "validation": "tells the number of trees, then learned from",
     "calibration": "calibration, and the check of the threshold",
     "test": "judges, and nothing else",
     "left_out": "older applications of persons in the test: used for nothing",
