@@ -125,14 +125,15 @@ def batch_rows(bench: Bench) -> Iterator[Row]:
     )
     yield _least("score the portfolio without reasons", plain, 20_000.0, "clients/s", done.peak_rss_mib)
     ratio = explained / own
+    must, met = ("ratio >= 0.9", ratio >= 0.9) if bench.full else ("", None)
     yield Row(
         "score the portfolio with exact reasons, against `pred_contrib` alone",
         explained,
         "clients/s",
         own,
         ratio,
-        must="ratio >= 0.9",
-        met=ratio >= 0.9,
+        must=must,
+        met=met,
     )
 
 
