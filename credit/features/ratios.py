@@ -19,6 +19,15 @@ _EXTERNAL_SCORES = ("ext_source_1", "ext_source_2", "ext_source_3")
 #: An external score says nothing here: it lies between 0 and 1.
 _MIDDLE_SCORE = 0.5
 _DAYS_PER_YEAR = 365.25
+#: What is usual, in the middle of the public data set: an interaction is a product of two deviations from it.
+_USUAL_DEBT, _USUAL_BURDEN, _USUAL_LATENESS, _USUAL_OPEN, _USUAL_REFUSALS, _USUAL_YEARS = (
+    0.35,
+    0.17,
+    0.05,
+    0.36,
+    0.1,
+    3.2,
+)
 
 #: Stored features that the request-time features are computed from: of the `application` view, then of others.
 RATIO_INPUTS: tuple[str, ...] = (
@@ -28,10 +37,12 @@ RATIO_INPUTS: tuple[str, ...] = (
     "days_id_publish",
     "days_last_phone_change",
     *_EXTERNAL_SCORES,
+    "bureau_active_count",
     "bureau_closed_share",
     "bureau_days_since_credit_mean",
     "bureau_debt_ratio_active_mean",
     "inst_late_share",
+    "prev_application_count",
     "prev_refused_share",
 )
 
@@ -63,6 +74,9 @@ RATIO_OUTPUTS: tuple[str, ...] = (
     "debt_by_burden",
     "lateness_by_open_credits",
     "refusals_by_credit_age",
+    "debt_burden_interaction",
+    "lateness_open_interaction",
+    "refusals_age_interaction",
 )
 
 
@@ -101,15 +115,25 @@ def application_ratios(
 def _combinations(stored: Mapping[str, Column], features: Mapping[str, Column]) -> dict[str, Column]:
     """What two views only tell together: lenders look at these pairs, and trees need many defaults to find them."""
     scores, lateness = features["ext_source_sum"], stored["inst_late_share"]
+    burden, open_share = features["annuity_to_income"], 1.0 - stored["bureau_closed_share"]
+    years = stored["bureau_days_since_credit_mean"] / _DAYS_PER_YEAR
+    debt = _nothing_where_none(stored["bureau_debt_ratio_active_mean"], stored["bureau_active_count"])
+    refusals = _nothing_where_none(stored["prev_refused_share"], stored["prev_application_count"])
     return {
         "ext_source_sum_by_term": scores * features["credit_to_annuity"],
         "ext_source_sum_by_lateness": scores * lateness,
-        "debt_by_burden": stored["bureau_debt_ratio_active_mean"] * features["annuity_to_income"],
-        "lateness_by_open_credits": lateness * (1.0 - stored["bureau_closed_share"]),
-        "refusals_by_credit_age": _quotient(
-            stored["prev_refused_share"], 1.0 + stored["bureau_days_since_credit_mean"] / _DAYS_PER_YEAR
-        ),
+        "debt_by_burden": stored["bureau_debt_ratio_active_mean"] * burden,
+        "lateness_by_open_credits": lateness * open_share,
+        "refusals_by_credit_age": _quotient(stored["prev_refused_share"], 1.0 + years),
+        "debt_burden_interaction": (debt - _USUAL_DEBT) * (burden - _USUAL_BURDEN),
+        "lateness_open_interaction": (lateness - _USUAL_LATENESS) * (open_share - _USUAL_OPEN),
+        "refusals_age_interaction": (refusals - _USUAL_REFUSALS) * (_USUAL_YEARS - years),
     }
+
+
+def _nothing_where_none(share: Column, count: Column) -> Column:
+    """A share of nothing is 0; null stays null where not even the count is known."""
+    return np.where(np.isnan(share) & (count == 0), 0.0, share)
 
 
 def _effective(stored: Mapping[str, Column], overrides: Mapping[str, Column]) -> dict[str, Column]:

@@ -58,6 +58,8 @@ def test_pairs_of_views_are_what_they_say():
         inst_late_share=0.25,
         bureau_debt_ratio_active_mean=0.5,
         bureau_closed_share=0.6,
+        bureau_active_count=2.0,
+        prev_application_count=3.0,
         prev_refused_share=0.3,
         bureau_days_since_credit_mean=730.5,
     )
@@ -67,6 +69,19 @@ def test_pairs_of_views_are_what_they_say():
     assert ratios["debt_by_burden"] == pytest.approx(0.5 * 0.2)
     assert ratios["lateness_by_open_credits"] == pytest.approx(0.25 * 0.4)
     assert ratios["refusals_by_credit_age"] == pytest.approx(0.1)
+    assert ratios["debt_burden_interaction"] == pytest.approx((0.5 - 0.35) * (0.2 - 0.17))
+    assert ratios["lateness_open_interaction"] == pytest.approx((0.25 - 0.05) * (0.4 - 0.36))
+    assert ratios["refusals_age_interaction"] == pytest.approx((0.3 - 0.1) * (3.2 - 2.0))
+
+
+def test_no_running_credit_is_no_debt_and_no_request_no_refusal_but_an_unread_view_is_not():
+    known = {"amt_annuity": 20_000.0, "amt_income_total": 100_000.0, "bureau_days_since_credit_mean": 730.5}
+    nothing = one(**known, bureau_active_count=0.0, prev_application_count=0.0)
+    assert nothing["debt_burden_interaction"] == pytest.approx(-0.35 * 0.03)
+    assert nothing["refusals_age_interaction"] == pytest.approx(-0.1 * 1.2)
+    unread = one(**known)
+    assert np.isnan(unread["debt_burden_interaction"])
+    assert np.isnan(unread["refusals_age_interaction"])
 
 
 def test_no_external_score_gives_missing_summaries():

@@ -161,7 +161,7 @@ def test_a_challenger_with_features_that_are_not_there_fails_whatever_needs_them
     }
 
 
-@pytest.mark.parametrize("intercept", [-2.5, 0.5])
+@pytest.mark.parametrize("intercept", [-3.5, 1.0])
 def test_distorted_probabilities_fail_calibration(models, good, intercept):
     distorted = models.model(f"distorted {intercept}", calibration=Calibration.platt(slope=1.0, intercept=intercept))
     report = judge(distorted, None, models.unseen, good.contract, SMALL)
