@@ -17,7 +17,7 @@ def register(home: Home) -> None:
 
     catalogue, client = load_catalogue(), client_entity()
     views = feature_views(catalogue, home, client)
-    ratios = application_ratios_view(views["application"])
+    ratios = application_ratios_view(views)
     services = [decision_service(catalogue, views, ratios), fairness_service(catalogue, views)]
     home.feast_registry.parent.mkdir(parents=True, exist_ok=True)
     with quiet_feast(), warnings.catch_warnings():
