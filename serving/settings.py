@@ -1,28 +1,23 @@
 """Settings of the scoring service: one frozen class, environment prefix `SERVING_`, unknown names refused."""
 
 import ipaddress
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from credit.bundle.keys import PUBLIC_KEY_FILE
-from credit.errors import SettingsError
 from credit.platform import Home
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.settings import RedisAccess
 
-PREFIX = "SERVING_"
-
 
 class ServingSettings(RedisAccess):
     """Everything an operator can set; each field says what it does."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="SERVING_", frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address that the HTTP front end listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the HTTP front end listens on.")
@@ -98,24 +93,13 @@ class ServingSettings(RedisAccess):
         return self
 
     @classmethod
-    def load(cls, environment: Mapping[str, str] | None = None, **given: Any) -> "ServingSettings":
-        """Settings from the environment; `given` values win.
+    def load(cls, **given: Any) -> "ServingSettings":
+        """Settings from the environment; `given` values win, those that are None left out.
 
         Raises:
-            SettingsError: lists every setting that is missing, malformed or unknown.
+            SettingsError: names every setting that is missing, malformed or unknown.
         """
-        names = os.environ if environment is None else environment
-        unknown = sorted(
-            name
-            for name in names
-            if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in cls.model_fields
-        )
-        if unknown:
-            raise SettingsError(f"unknown settings: {', '.join(unknown)}; see docs/reference/settings.md for the names")
-        try:
-            return cls(**{name: value for name, value in given.items() if value is not None})
-        except ValidationError as error:
-            raise SettingsError("; ".join(_problem(each) for each in error.errors())) from None
+        return cls(**{name: value for name, value in given.items() if value is not None})
 
 
 def is_loopback(host: str) -> bool:
@@ -126,8 +110,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    return f"{PREFIX}{where.upper()}: {error['msg']}" if where else str(error["msg"]).removeprefix("Value error, ")

@@ -2,10 +2,8 @@
 
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from credit.bundle.manifest import Provenance
-from credit.errors import TrainingError
+from credit.errors import SettingsError, TrainingError
 from training.dataset import LabelRequest
 from training.settings import TrainingSettings
 
@@ -30,7 +28,7 @@ def settings_of(origin: Provenance) -> TrainingSettings:
     """
     try:
         return TrainingSettings(**origin.settings)  # type: ignore[arg-type]
-    except ValidationError as error:
+    except SettingsError as error:
         raise TrainingError(
             f"the model was trained with settings that this version of the platform does not know: {error}; "
             f"use the code of revision {origin.git_revision}"

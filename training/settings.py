@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from credit.platform import Home
+from credit.settings import EnvironmentSettings
 
 #: Where things are and how fast, which leaves the model as it is.
 _NO_RECIPE = {"mlflow_tracking_uri", "private_key", "public_key", "threads", "model_name"}
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class TrainingSettings(BaseSettings):
+class TrainingSettings(EnvironmentSettings):
     """What an operator can set about training and registering a model."""
 
     model_config = SettingsConfigDict(env_prefix="TRAINING_", frozen=True, extra="forbid")

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
 
 from credit.errors import SettingsError
+from credit.settings import EnvironmentSettings
 from feature_repo.online.connection import RedisSettings
 
 
-class RedisAccess(BaseSettings):
+class RedisAccess(EnvironmentSettings):
     """The online store's address, secrets and TLS files."""
 
     redis_url: Annotated[

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from credit.schemas.features import Frozen
+from credit.settings import EnvironmentSettings
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
@@ -18,7 +19,7 @@ class FairnessLimits(Frozen):
     calibration_gap: float
 
 
-class GateSettings(BaseSettings):
+class GateSettings(EnvironmentSettings):
     """What a challenger has to reach before it may decide."""
 
     model_config = SettingsConfigDict(env_prefix="GATES_", frozen=True, extra="forbid")

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from credit.errors import SettingsError
 from training.settings import TrainingSettings
 
 
@@ -19,12 +20,12 @@ def test_the_default_tracker_lies_in_the_platform_folder(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"trees": 0}, {"seed": -1}, {"surprise": 1}, {"test_share": 1.0}])
 def test_wrong_settings_are_refused(wrong):
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError):
         TrainingSettings(**wrong)
 
 
 def test_shares_must_leave_something_to_train_on():
-    with pytest.raises(ValidationError, match="too little"):
+    with pytest.raises(SettingsError, match="too little"):
         TrainingSettings(validation_share=0.5, calibration_share=0.4)
 
 
