@@ -27,15 +27,21 @@ def check_model_text(text: str, feature_names: Sequence[str]) -> int:
     """
     if len(text) > MAX_BYTES or not text.isascii():
         raise BundleError(f"model text: more than {MAX_BYTES} bytes, or not ASCII")
-    head, separator, _ = text.partition("\nTree=")
-    header = _fields(head)
+    header = _fields(text.partition("\nTree=")[0])
     _check_header(header, feature_names)
-    sizes = _integers("tree_sizes", header)
+    sizes = tree_integers("tree_sizes", header)
     if not 1 <= len(sizes) <= MAX_TREES:
         raise BundleError(f"model text: {len(sizes)} trees, expected 1 to {MAX_TREES}")
-    for position, tree in enumerate(_trees(text[len(head) + len(separator) - len("Tree=") :], sizes)):
-        _check_tree(position, _fields(tree), len(feature_names))
+    for position, tree in enumerate(model_trees(text)):
+        _check_tree(position, tree, len(feature_names))
     return len(sizes)
+
+
+def model_trees(text: str) -> Iterator[dict[str, str]]:
+    """The fields of each tree of a checked model text, in order."""
+    head, separator, _ = text.partition("\nTree=")
+    sizes = tree_integers("tree_sizes", _fields(head))
+    return map(_fields, _trees(text[len(head) + len(separator) - len("Tree=") :], sizes))
 
 
 def _check_header(fields: dict[str, str], feature_names: Sequence[str]) -> None:
@@ -65,7 +71,7 @@ def _trees(text: str, sizes: Sequence[int]) -> Iterator[str]:
 
 
 def _check_tree(position: int, fields: dict[str, str], features: int) -> None:
-    (leaves,) = _integers("num_leaves", fields)
+    (leaves,) = tree_integers("num_leaves", fields)
     if not 1 <= leaves <= MAX_LEAVES or fields.get("is_linear", "0") != "0":
         raise BundleError(f"model text: tree {position}: {leaves} leaves, or linear ones")
     lengths = {"leaf_value": leaves} | (dict.fromkeys(_PER_SPLIT, leaves - 1) if leaves > 1 else {})
@@ -74,9 +80,9 @@ def _check_tree(position: int, fields: dict[str, str], features: int) -> None:
             raise BundleError(f"model text: tree {position}: {key} does not match the number of leaves")
     if leaves == 1:
         return
-    if not all(0 <= feature < features for feature in _integers("split_feature", fields)):
+    if not all(0 <= feature < features for feature in tree_integers("split_feature", fields)):
         raise BundleError(f"model text: tree {position}: a split names a feature that does not exist")
-    _check_children(position, _integers("left_child", fields), _integers("right_child", fields))
+    _check_children(position, tree_integers("left_child", fields), tree_integers("right_child", fields))
     _check_categories(position, fields)
 
 
@@ -92,14 +98,14 @@ def _check_children(position: int, left: Sequence[int], right: Sequence[int]) ->
 
 def _check_categories(position: int, fields: dict[str, str]) -> None:
     """Categorical splits (decision_type bit 0) point, through their threshold, into the bit sets."""
-    (count,) = _integers("num_cat", fields)
-    decisions = _integers("decision_type", fields)
+    (count,) = tree_integers("num_cat", fields)
+    decisions = tree_integers("decision_type", fields)
     used = [value for value, kind in zip(fields["threshold"].split(), decisions, strict=True) if kind & 1]
     if len(used) != count or not all(value.isdigit() and int(value) < count for value in used):
         raise BundleError(f"model text: tree {position}: categorical splits do not match their sets")
     if count == 0:
         return
-    bounds, words = _integers("cat_boundaries", fields), _integers("cat_threshold", fields)
+    bounds, words = tree_integers("cat_boundaries", fields), tree_integers("cat_threshold", fields)
     rising = all(low < high for low, high in pairwise(bounds))
     if len(bounds) != count + 1 or bounds[0] != 0 or bounds[-1] != len(words) or not rising:
         raise BundleError(f"model text: tree {position}: categorical sets are malformed")
@@ -116,8 +122,25 @@ def _fields(block: str) -> dict[str, str]:
     return found
 
 
-def _integers(key: str, fields: dict[str, str]) -> list[int]:
+def tree_integers(key: str, fields: dict[str, str]) -> list[int]:
+    """The whole numbers of one field.
+
+    Raises:
+        BundleError: there are none, or something else.
+    """
     try:
         return [int(word) for word in fields[key].split()]
     except (KeyError, ValueError) as error:
         raise BundleError(f"model text: {key} is missing or not whole numbers") from error
+
+
+def tree_numbers(key: str, fields: dict[str, str]) -> list[float]:
+    """The numbers of one field.
+
+    Raises:
+        BundleError: there are none, or something else.
+    """
+    try:
+        return [float(word) for word in fields[key].split()]
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"model text: {key} is missing or not numbers") from error

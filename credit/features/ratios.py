@@ -19,15 +19,8 @@ _EXTERNAL_SCORES = ("ext_source_1", "ext_source_2", "ext_source_3")
 #: An external score says nothing here: it lies between 0 and 1.
 _MIDDLE_SCORE = 0.5
 _DAYS_PER_YEAR = 365.25
-#: What is usual, in the middle of the public data set: an interaction is a product of two deviations from it.
-_USUAL_DEBT, _USUAL_BURDEN, _USUAL_LATENESS, _USUAL_OPEN, _USUAL_REFUSALS, _USUAL_YEARS = (
-    0.35,
-    0.17,
-    0.05,
-    0.36,
-    0.1,
-    3.2,
-)
+#: Near the means of the generated portfolio, nothing counted as 0: an interaction is a product of two deviations.
+_USUAL_DEBT, _USUAL_BURDEN, _USUAL_REFUSALS, _USUAL_YEARS = 0.35, 0.17, 0.1, 3.2
 
 #: Stored features that the request-time features are computed from: of the `application` view, then of others.
 RATIO_INPUTS: tuple[str, ...] = (
@@ -66,7 +59,6 @@ RATIO_OUTPUTS: tuple[str, ...] = (
     "ext_source_mean",
     "ext_source_min",
     "ext_source_max",
-    "ext_source_std",
     "ext_source_product",
     "ext_source_sum",
     "ext_source_sum_by_term",
@@ -75,7 +67,6 @@ RATIO_OUTPUTS: tuple[str, ...] = (
     "lateness_by_open_credits",
     "refusals_by_credit_age",
     "debt_burden_interaction",
-    "lateness_open_interaction",
     "refusals_age_interaction",
 )
 
@@ -95,8 +86,8 @@ def application_ratios(
 
     Returns:
         Every name of `RATIO_OUTPUTS` in order, float64 of shape (n,). NaN where an input is missing or the
-        denominator is zero. Summaries of the external scores use those present; with fewer than one present (two
-        for the standard deviation, all three for the product) they are NaN, the count excepted. `ext_source_sum` adds
+        denominator is zero. Summaries of the external scores use those present; without any (the
+        product: without all three) they are NaN, the count excepted. `ext_source_sum` adds
         how far each score present lies above 0.5: several weak scores weigh more than one.
 
     Raises:
@@ -115,7 +106,7 @@ def application_ratios(
 def _combinations(stored: Mapping[str, Column], features: Mapping[str, Column]) -> dict[str, Column]:
     """What two views only tell together: lenders look at these pairs, and trees need many defaults to find them."""
     scores, lateness = features["ext_source_sum"], stored["inst_late_share"]
-    burden, open_share = features["annuity_to_income"], 1.0 - stored["bureau_closed_share"]
+    burden = features["annuity_to_income"]
     years = stored["bureau_days_since_credit_mean"] / _DAYS_PER_YEAR
     debt = _nothing_where_none(stored["bureau_debt_ratio_active_mean"], stored["bureau_active_count"])
     refusals = _nothing_where_none(stored["prev_refused_share"], stored["prev_application_count"])
@@ -123,10 +114,9 @@ def _combinations(stored: Mapping[str, Column], features: Mapping[str, Column]) 
         "ext_source_sum_by_term": scores * features["credit_to_annuity"],
         "ext_source_sum_by_lateness": scores * lateness,
         "debt_by_burden": stored["bureau_debt_ratio_active_mean"] * burden,
-        "lateness_by_open_credits": lateness * open_share,
+        "lateness_by_open_credits": lateness * (1.0 - stored["bureau_closed_share"]),
         "refusals_by_credit_age": _quotient(stored["prev_refused_share"], 1.0 + years),
         "debt_burden_interaction": (debt - _USUAL_DEBT) * (burden - _USUAL_BURDEN),
-        "lateness_open_interaction": (lateness - _USUAL_LATENESS) * (open_share - _USUAL_OPEN),
         "refusals_age_interaction": (refusals - _USUAL_REFUSALS) * (_USUAL_YEARS - years),
     }
 
@@ -161,15 +151,12 @@ def _score_summaries(first: Column, second: Column, third: Column) -> dict[str, 
     count = sum((~np.isnan(score)).astype(np.float64) for score in scores)
     assert isinstance(count, np.ndarray)
     mean = _quotient(_sum_present(scores), count)
-    # Two passes: the one-pass formula cancels catastrophically for close scores.
-    variance = _quotient(_sum_present([(score - mean) ** 2 for score in scores]), count)
     return {
         "ext_source_count": count,
         "ext_source_mean": mean,
         # Adding zero turns -0.0 into 0.0: which of two equal zeros fmin returns depends on the array's length.
         "ext_source_min": np.fmin(np.fmin(first, second), third) + 0.0,
         "ext_source_max": np.fmax(np.fmax(first, second), third) + 0.0,
-        "ext_source_std": np.where(count > 1, np.sqrt(variance), np.nan),
         "ext_source_product": first * second * third,
         "ext_source_sum": np.where(count > 0, _sum_present([score - _MIDDLE_SCORE for score in scores]), np.nan),
     }

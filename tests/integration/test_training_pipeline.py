@@ -149,15 +149,6 @@ def test_a_failed_upload_leaves_the_champion_and_no_version(
     assert registry.version("champion").version == trained.version.version
 
 
-def test_registry_errors_say_what_to_do(registry, tmp_path):
-    with pytest.raises(RegistryError, match="creditctl models list"):
-        registry.version("nobody")
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    with pytest.raises(RegistryError, match="TRAINING_MLFLOW_TRACKING_URI"):
-        Registry(f"sqlite:///{blocked}/mlflow.db", "credit-scoring")
-
-
 def test_models_commands_answer_in_json(trained, home, monkeypatch, capsys):
     monkeypatch.setenv("CREDIT_HOME", str(home.root))
 

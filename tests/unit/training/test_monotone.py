@@ -1,9 +1,14 @@
 """The demanded directions: of known features, each with a reason, and obeyed by a fitted model."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
+from bundles import contract_of
 from training_data import synthetic_dataset
 
-from credit.features import RATIO_OUTPUTS
+from credit.bundle.encoding import MatrixEncoder
+from credit.features import RATIO_INPUTS, RATIO_OUTPUTS, application_ratios
 from credit.progress import step
 from feature_repo.catalogue import load_catalogue
 from feature_repo.catalogue.services import DECISION, services_of
@@ -27,14 +32,27 @@ def test_signs_follow_the_order_of_the_features():
     assert signs(["inst_late_share", "own_car_age", "ext_source_2"]) == [1, 0, -1]
 
 
-def test_a_better_external_score_never_raises_the_risk():
-    settings = TrainingSettings(trees=80, leaf_clients=5, leaf_shrinkage=1.0, threads=1)
-    prepared = prepare(synthetic_dataset(1_500), settings)
+@pytest.fixture(scope="module")
+def fitted():
+    """A model on all request-time features, so that a score acts through everything that is made of it."""
+    small = synthetic_dataset(1_500)
+    declared = contract_of(small.declared.service, small.declared.views, RATIO_OUTPUTS)
+    dataset = replace(small, declared=declared.model_copy(update={"categories": {}}))
+    settings = TrainingSettings(trees=120, leaf_clients=5, leaf_shrinkage=1.0, feature_share=0.9, threads=1)
+    prepared = prepare(dataset, settings)
     with step("fit") as progress:
-        booster = fit(prepared, settings, progress)
-    names = list(prepared.contract.names)
-    for name in ("ext_source_1", "ext_source_2", "ext_source_3"):
-        rows = np.repeat(prepared.matrix[:50], 40, axis=0)
-        rows[:, names.index(name)] = np.tile(np.linspace(-3, 3, 40), 50)
-        margins = booster.predict(rows, raw_score=True).reshape(50, 40)
-        assert (np.diff(margins, axis=1) <= 1e-12).all()
+        return prepared, fit(prepared, settings, progress)
+
+
+@pytest.mark.parametrize("score", ["ext_source_1", "ext_source_2", "ext_source_3"])
+def test_a_better_external_score_never_raises_the_risk_through_anything_made_of_it(fitted, score):
+    prepared, booster = fitted
+    columns, clients, steps = prepared.dataset.columns(), 60, 30
+    stored = {name: np.repeat(np.array(columns[name][:clients], dtype=object), steps) for name in columns}
+    # Amounts, shares and counts are not negative.
+    inputs = {name: np.abs(stored[name].astype(np.float64)) for name in RATIO_INPUTS}
+    inputs[score] = stored[score] = np.tile(np.linspace(0.0, 1.0, steps), clients)
+    matrix = MatrixEncoder(prepared.contract).from_columns(stored | application_ratios(inputs))
+    margins = booster.predict(matrix, raw_score=True).reshape(clients, steps)
+    assert np.ptp(margins, axis=1).max() > 0.01
+    assert (np.diff(margins, axis=1) <= 1e-12).all()
