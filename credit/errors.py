@@ -83,6 +83,12 @@ class DecisionLogFullError(CreditError):
     code = "decision_log_full"
 
 
+class IdempotencyConflictError(CreditError):
+    """An idempotency key came again with another request."""
+
+    code = "idempotency_conflict"
+
+
 class ModelNotReadyError(CreditError):
     """No verified model is loaded yet. With a known obstacle, `code` and text are the obstacle's."""
 

@@ -1,7 +1,9 @@
 """Scores clients: features and a model bundle in, probabilities, decisions and reasons out. No I/O, no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +11,38 @@ from numpy.typing import NDArray
 from credit.bundle.bundle import Bundle
 from credit.errors import CreditError, IncompleteFeaturesError, UnknownClientError
 from credit.reason_codes import Language
-from credit.schemas.decision import Decision, DecisionRecord, Reason
-from credit.schemas.features import MissingPolicy, ViewBatch, ViewSpec, ViewStatus
+from credit.schemas.decision import DataQuality, Decision, DecisionRecord, Reason
+from credit.schemas.features import FeatureContract, ViewBatch, ViewSpec, ViewStatus
 from credit.schemas.overrides import Overrides
 
 _USABLE = (ViewStatus.PRESENT, ViewStatus.STALE)
 
+#: Measures a stage while its block runs.
+Stages = Callable[[str], AbstractContextManager[None]]
+_NOTHING: Final = nullcontext()
+
+
+def unmeasured(_stage: str) -> AbstractContextManager[None]:
+    """`Stages` that measures nothing."""
+    return _NOTHING
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One scored client. `margin` is the raw log-odds, `probability` the calibrated probability of default."""
+    """One scored client.
+
+    `margin` is the raw log-odds, `probability` the calibrated probability of default, `points` its scorecard points.
+    """
 
     client_id: int
     margin: float
     probability: float
+    points: float
     threshold: float
     decision: Decision
     risk_band: str
     reasons: tuple[Reason, ...]
+    quality: DataQuality
 
 
 class Scorer:
@@ -35,6 +51,8 @@ class Scorer:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self._policies = {view.name: view.missing_policy for view in bundle.contract.views}
+        self._stored = _stored_features(bundle.contract)
+        self._stored_features = sum(len(columns) + len(strings) for columns, strings in self._stored.values())
 
     def score(
         self,
@@ -44,6 +62,7 @@ class Scorer:
         *,
         overrides: Sequence[Overrides] | None = None,
         reasons: bool = True,
+        stages: Stages = unmeasured,
     ) -> list[Scored | CreditError]:
         """Score n clients; one that cannot be scored gets its error in its place and harms no other.
 
@@ -57,6 +76,7 @@ class Scorer:
             language: of the reasons.
             overrides: what each of the n requests states in place of the stored application.
             reasons: False leaves them out, and their cost.
+            stages: measures the stages `predict` and `explain`.
 
         Raises:
             FeatureError: a view of the contract was not read or is laid out differently.
@@ -66,62 +86,69 @@ class Scorer:
             raise ValueError(f"{len(overrides)} overrides for {len(client_ids)} clients")
         if not client_ids:
             return []
-        matrix = self.bundle.matrix(views, overrides or ())
-        errors = [self._obstacle(views, row, client) for row, client in enumerate(client_ids)]
-        scorable = np.array([row for row, error in enumerate(errors) if error is None], dtype=np.intp)
+        policy = self.bundle.policy
+        with stages("predict"):
+            matrix = self.bundle.matrix(views, overrides or ())
+            errors = [self._obstacle(views, row, client) for row, client in enumerate(client_ids)]
+            rows = [row for row, error in enumerate(errors) if error is None]
+            if not rows:
+                return [error for error in errors if error is not None]
+            taken = matrix if len(rows) == len(matrix) else matrix[np.array(rows, dtype=np.intp)]
+            prediction = self.bundle.predict(taken)
+            points = policy.points_of(prediction.probability).tolist()
+        with stages("explain"):
+            explained = self._reasons(taken, language if reasons else None)
         results: list[Scored | CreditError | None] = [*errors]
-        for row, result in self._scored(matrix, scorable, views, client_ids, language if reasons else None):
-            results[row] = result
+        for at, row in enumerate(rows):
+            quality = self._quality(views, row)
+            results[row] = Scored(
+                client_id=client_ids[row],
+                margin=float(prediction.margin[at]),
+                probability=(probability := float(prediction.probability[at])),
+                points=points[at],
+                threshold=policy.threshold,
+                decision=self._decision(quality, probability),
+                risk_band=policy.bands.band(probability),
+                reasons=explained[at],
+                quality=quality,
+            )
         return [result for result in results if result is not None]
 
-    def _scored(
-        self,
-        matrix: NDArray[np.float64],
-        rows: NDArray[np.intp],
-        views: Mapping[str, ViewBatch],
-        client_ids: Sequence[int],
-        language: Language | None,
-    ) -> list[tuple[int, Scored]]:
-        if not rows.size:
-            return []
-        taken = matrix if rows.size == matrix.shape[0] else matrix[rows]
-        prediction = self.bundle.predict(taken)
-        explained = self.bundle.contributions(taken) if language else None
-        return [
-            (
-                int(row),
-                Scored(
-                    client_id=client_ids[row],
-                    margin=float(prediction.margin[at]),
-                    probability=(probability := float(prediction.probability[at])),
-                    threshold=self.bundle.policy.threshold,
-                    decision=self._decision(views, int(row), probability),
-                    risk_band=self.bundle.policy.bands.band(probability),
-                    reasons=self.bundle.reasons(explained[at], taken[at], language)
-                    if language and explained is not None
-                    else (),
-                ),
-            )
-            for at, row in enumerate(rows)
-        ]
+    def _reasons(self, matrix: NDArray[np.float64], language: Language | None) -> list[tuple[Reason, ...]]:
+        if language is None:
+            return [()] * len(matrix)
+        contributions = self.bundle.contributions(matrix)
+        return [self.bundle.reasons(pushes, row, language) for pushes, row in zip(contributions, matrix, strict=True)]
 
-    def _decision(self, views: Mapping[str, ViewBatch], row: int, probability: float) -> Decision:
-        if self._lacking(views, row, "refer"):
-            return Decision.REFERRED
-        return self.bundle.decide(probability)
+    def _decision(self, quality: DataQuality, probability: float) -> Decision:
+        return Decision.REFERRED if "refer" in quality.policies.values() else self.bundle.decide(probability)
+
+    def _quality(self, views: Mapping[str, ViewBatch], row: int) -> DataQuality:
+        missing = [name for name in self._policies if views[name].status[row] not in _USABLE]
+        return DataQuality(
+            coverage=self._coverage(views, row),
+            stale=tuple(name for name in self._policies if views[name].status[row] is ViewStatus.STALE),
+            missing=tuple(missing),
+            policies={name: self._policies[name] for name in missing},
+        )
+
+    def _coverage(self, views: Mapping[str, ViewBatch], row: int) -> float:
+        held = sum(
+            int(np.count_nonzero(~np.isnan(views[name].numeric[row, columns])))
+            + sum(views[name].strings[row][column] is not None for column in strings)
+            for name, (columns, strings) in self._stored.items()
+        )
+        return held / self._stored_features if self._stored_features else 1.0
 
     def _obstacle(self, views: Mapping[str, ViewBatch], row: int, client_id: int) -> CreditError | None:
         if all(views[name].status[row] is ViewStatus.NOT_FOUND for name in self._policies):
             return UnknownClientError(client_id)
-        lacking = self._lacking(views, row, "refuse")
-        return IncompleteFeaturesError(client_id, lacking) if lacking else None
-
-    def _lacking(self, views: Mapping[str, ViewBatch], row: int, policy: MissingPolicy) -> list[str]:
-        return [
+        lacking = [
             name
-            for name, view_policy in self._policies.items()
-            if view_policy == policy and views[name].status[row] not in _USABLE
+            for name, policy in self._policies.items()
+            if policy == "refuse" and views[name].status[row] not in _USABLE
         ]
+        return IncompleteFeaturesError(client_id, lacking) if lacking else None
 
 
 def recorded_values(views: Mapping[str, ViewBatch], row: int) -> dict[str, dict[str, float | str | None]]:
@@ -129,14 +156,18 @@ def recorded_values(views: Mapping[str, ViewBatch], row: int) -> dict[str, dict[
     return {name: _row_values(batch, row) for name, batch in views.items()}
 
 
-def replay(record: DecisionRecord, bundle: Bundle, language: Language = "en") -> Scored:
+def replay(record: DecisionRecord, bundle: Bundle, language: Language | None = None) -> Scored:
     """Score again from the recorded values; equal to the recorded result bit for bit with the same bundle.
+
+    The reasons come out in `language`, by default the record's, also where the caller wanted none.
 
     Raises:
         CreditError: the recorded client could not have been scored.
     """
     views = {view.name: _recorded_batch(record, view) for view in bundle.contract.views}
-    (result,) = Scorer(bundle).score(views, [record.client_id], language, overrides=[record.overrides])
+    (result,) = Scorer(bundle).score(
+        views, [record.client_id], language or record.language, overrides=[record.overrides]
+    )
     if isinstance(result, CreditError):
         raise result
     return result
@@ -170,3 +201,15 @@ def _number(value: float | str | None) -> float:
 
 def _text(value: float | str | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _stored_features(contract: FeatureContract) -> dict[str, tuple[NDArray[np.intp], tuple[int, ...]]]:
+    """By view, the columns that the model eats: those among the numbers, and those among the strings."""
+    eaten = {(feature.view, feature.name) for feature in contract.features}
+    return {
+        view.name: (
+            np.array([at for at, name in enumerate(view.numeric) if (view.name, name) in eaten], dtype=np.intp),
+            tuple(at for at, name in enumerate(view.strings) if (view.name, name) in eaten),
+        )
+        for view in contract.views
+    }

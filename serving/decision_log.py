@@ -3,17 +3,25 @@
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import redis
 from pydantic import ValidationError
 
-from credit.errors import DataError, DecisionLogFullError, StoreUnavailableError
-from credit.schemas.decision import DecisionRecord, decision_index_key, decision_stream_key
+from credit.errors import (
+    CreditError,
+    DataError,
+    DecisionLogFullError,
+    IdempotencyConflictError,
+    StoreUnavailableError,
+)
+from credit.schemas.decision import DecisionRecord, decision_index_key, decision_stream_key, idempotency_key
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.exchange import open_exchange, packed_command
+from serving.orders import Claim
 
 log = logging.getLogger(__name__)
 
@@ -22,26 +30,53 @@ ALARM_SHARE = 0.8
 #: Entry field that holds the record.
 RECORD_FIELD = "record"
 
-# One atomic step: refuse at the limit, append, index. Appending an id twice keeps the first.
+# One atomic step: answer what the claim made before, refuse at the limit, append, index, claim. Appending an id twice
+# keeps the first.
 _APPEND = b"""
+if KEYS[3] then
+  local claimed = redis.call('GET', KEYS[3])
+  if claimed then return claimed end
+end
 local length = redis.call('XLEN', KEYS[1])
 if redis.call('EXISTS', KEYS[2]) == 1 then return length end
 if length >= tonumber(ARGV[1]) then return -1 end
 local entry = redis.call('XADD', KEYS[1], '*', ARGV[2], ARGV[3])
 redis.call('SET', KEYS[2], entry)
+if KEYS[3] then redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5]) end
 return length + 1
 """
+_CLAIM_MILLISECONDS = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A decision to keep, and the claim that it answers, if its caller made one."""
+
+    record: DecisionRecord
+    claim: Claim | None = None
 
 
 class DecisionLog(Protocol):
     """Port: keeps decisions before they are answered."""
 
-    def append(self, record: DecisionRecord) -> None:
-        """Keep `record`; when this returns, killing any of our processes loses nothing.
+    def append(self, entries: Sequence[Entry]) -> list[DecisionRecord | CreditError]:
+        """Keep decisions; when this returns, killing any of our processes loses nothing.
+
+        Returns:
+            For each entry its record, or the earlier one of the same claim; DecisionLogFullError when the log took it
+            no more, IdempotencyConflictError when the claim was made with another request.
 
         Raises:
-            StoreUnavailableError: the log did not take it in time.
-            DecisionLogFullError: the log is at its limit.
+            StoreUnavailableError: the log did not take them in time.
+        """
+        ...
+
+    def claimed(self, claim: Claim) -> DecisionRecord | None:
+        """The decision that `claim` made before, or None.
+
+        Raises:
+            IdempotencyConflictError: it was made with another request.
+            StoreUnavailableError: the log does not answer.
         """
         ...
 
@@ -73,18 +108,16 @@ class RedisDecisionLog:
         self._alarm = _Alarm(limit)
         self._breaker = breaker or CircuitBreaker()
 
-    def append(self, record: DecisionRecord) -> None:
-        """Append `record` and its id index in one atomic call."""
-        text = record.model_dump_json().encode()
-        keys = (b"2", self._stream, self._index_key(record.decision_id))
-        # The whole script each time: Redis knows it by its text, also right after a failover.
-        length = int(self._told(b"EVAL", _APPEND, *keys, b"%d" % self._limit, RECORD_FIELD.encode(), text))
-        if length < 0:
-            self._alarm.full()
-            raise DecisionLogFullError(
-                f"the decision log holds {self._limit} decisions that are not archived yet: run the archiver"
-            )
-        self._alarm.watch(length)
+    def append(self, entries: Sequence[Entry]) -> list[DecisionRecord | CreditError]:
+        """Append each record with its index and claim in one atomic call, all in one exchange."""
+        commands = [self._append_command(entry) for entry in entries]
+        answers = self._ask(lambda: self._exchange.ask(commands, [self._stream] * len(commands)))
+        return [self._kept(entry, answer) for entry, answer in zip(entries, answers, strict=True)]
+
+    def claimed(self, claim: Claim) -> DecisionRecord | None:
+        """The decision that `claim` made before, or None."""
+        stored = self._told(b"GET", self._claim_key(claim))
+        return None if stored is None else self._earlier(claim, stored)
 
     def find(self, decision_id: str) -> DecisionRecord | None:
         """The record of `decision_id`, or None when the stream does not hold it (any more)."""
@@ -110,6 +143,42 @@ class RedisDecisionLog:
 
     def _index_key(self, decision_id: str) -> bytes:
         return decision_index_key(self._project, decision_id).encode()
+
+    def _claim_key(self, claim: Claim) -> bytes:
+        return idempotency_key(self._project, claim.digest).encode()
+
+    def _append_command(self, entry: Entry) -> bytes:
+        record, claim = entry.record, entry.claim
+        keys = [self._stream, self._index_key(record.decision_id)]
+        values = [b"%d" % self._limit, RECORD_FIELD.encode(), record.model_dump_json().encode()]
+        if claim is not None:
+            keys.append(self._claim_key(claim))
+            values += [f"{claim.fingerprint} {record.decision_id}".encode(), b"%d" % _CLAIM_MILLISECONDS]
+        # The whole script each time: Redis knows it by its text, also right after a failover.
+        return packed_command(b"EVAL", _APPEND, b"%d" % len(keys), *keys, *values)
+
+    def _kept(self, entry: Entry, answer: Any) -> DecisionRecord | CreditError:
+        if isinstance(answer, bytes) and entry.claim is not None:
+            try:
+                return self._earlier(entry.claim, answer)
+            except (IdempotencyConflictError, DataError) as error:
+                return error
+        if int(answer) < 0:
+            self._alarm.full()
+            return DecisionLogFullError(
+                f"the decision log holds {self._limit} decisions that are not archived yet: run the archiver"
+            )
+        self._alarm.watch(int(answer))
+        return entry.record
+
+    def _earlier(self, claim: Claim, stored: bytes) -> DecisionRecord:
+        fingerprint, _, decision_id = stored.decode().partition(" ")
+        if fingerprint != claim.fingerprint:
+            raise IdempotencyConflictError("this Idempotency-Key came before with another request: use a new one")
+        record = self.find(decision_id)
+        if record is None:
+            raise DataError(f"decision {decision_id} of this Idempotency-Key is no longer in the log")
+        return record
 
     def _told(self, *words: bytes) -> Any:
         # Stream and indexes lie in one slot, so that any of them says which server to ask.

@@ -88,7 +88,7 @@ def _start(settings: ServingSettings, node: RayNode) -> None:
             "host": settings.host,
             "port": settings.port,
             # Our own limit answers first; this one is the backstop.
-            "request_timeout_s": settings.request_timeout_seconds + 1,
+            "request_timeout_s": max(settings.request_timeout_seconds, settings.batch_timeout_seconds) + 1,
         },
         logging_config=logging_config,
     )

@@ -17,6 +17,11 @@ from serving.warmup import empty_rows
 
 log = logging.getLogger(__name__)
 
+
+def _ignore(_version: ModelVersion) -> None:
+    """Nobody wants to know."""
+
+
 ReaderFactory = Callable[[tuple[ViewSpec, ...]], FeatureReader]
 
 
@@ -37,16 +42,18 @@ class LoadedModel:
 class ModelStore:
     """Holds the current model and the one before it; `refresh` follows the registry.
 
-    `current` may be read by any thread; `boot` and `refresh` belong to one.
+    `current` may be read by any thread; `boot` and `refresh` belong to one. `on_change` is told of each swap.
     """
 
     def __init__(
         self,
         champion: ChampionSource,
         reader_factory: ReaderFactory,
+        on_change: Callable[[ModelVersion], None] = _ignore,
     ) -> None:
         self._champion = champion
         self._reader_factory = reader_factory
+        self._on_change = on_change
         self._current: LoadedModel | None = None
         self._previous: LoadedModel | None = None
         self._loaded: RegisteredVersion | None = None
@@ -113,6 +120,7 @@ class ModelStore:
         self._loaded = pointer.registered
         if retired is not None:
             retired.reader.close()
+        self._on_change(version)
         log.info("serving %s version %s, bundle %s", version.name, version.version, version.bundle[:12])
 
 

@@ -4,15 +4,20 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
+from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from credit.bundle.keys import load_public_key
 from credit.errors import StepError
 from credit.schemas.features import FeatureReader, ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
-from serving.api import EdgeLimits, build_api
+from serving.api.access import Access
+from serving.api.application import build_api
+from serving.api.context import BodyLimits, Edge
+from serving.api.workers import Admission, Workers
 from serving.bundle_cache import BundleCache
 from serving.champion import ChampionSource
+from serving.metrics import ScoringMetrics
 from serving.model_store import ModelStore, ModelWatcher
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
@@ -39,9 +44,11 @@ class Replica:
         def reader(views: tuple[ViewSpec, ...]) -> FeatureReader:
             return feature_reader(settings, views, breaker)
 
-        store = ModelStore(champion_source(settings), reader)
+        metrics = ScoringMetrics(CollectorRegistry())
+        store = ModelStore(champion_source(settings), reader, on_change=metrics.serving)
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
-        self.service = ScoringService(store, decision_log(settings))
+        self.service = ScoringService(store, decision_log(settings), metrics)
+        self._workers = Workers(self._pool, _admission(settings))
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -50,14 +57,8 @@ class Replica:
 
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
-        limits = EdgeLimits(
-            ongoing_requests=self._settings.max_ongoing_requests,
-            request_timeout=self._settings.request_timeout_seconds,
-            body_bytes=self._settings.max_body_bytes,
-        )
-        return build_api(
-            self.service, self._pool, limits, self._settings.authentication, echo_request_id=echo_request_id
-        )
+        bodies = BodyLimits(self._settings.max_body_bytes, self._settings.max_batch_body_bytes)
+        return build_api(Edge(self.service, self._workers, Access(), bodies), echo_request_id=echo_request_id)
 
     async def check_health(self) -> None:
         """Raise StepError when only a new process can help.
@@ -76,6 +77,7 @@ class Replica:
     def close(self) -> None:
         """Stop threads and release connections."""
         self._watcher.stop()
+        self._workers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()
 
@@ -89,6 +91,15 @@ def champion_source(settings: ServingSettings) -> ChampionSource:
     cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
     registry = MlflowRegistry(settings.mlflow_tracking_uri)
     return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
+
+
+def _admission(settings: ServingSettings) -> Admission:
+    return Admission(
+        ongoing_requests=settings.max_ongoing_requests,
+        request_timeout=settings.request_timeout_seconds,
+        ongoing_batches=settings.max_ongoing_batches,
+        batch_timeout=settings.batch_timeout_seconds,
+    )
 
 
 def _nothing() -> None:

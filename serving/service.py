@@ -1,19 +1,19 @@
-"""One decision from start to end: read, score, explain, record, answer. Knows nothing of HTTP or Ray."""
+"""Decisions from start to end: read, score, explain, record, answer. Knows nothing of HTTP or Ray."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from credit.errors import CreditError
-from credit.schemas.decision import DecisionRecord, ViewState
+from credit.errors import CreditError, FeatureError
+from credit.schemas.decision import DecisionRecord
 from credit.schemas.features import ViewBatch
-from credit.schemas.overrides import NO_OVERRIDES, Overrides
 from credit.scoring import Scored, recorded_values
+from serving.answers import answer_of, view_state
 from serving.decision_ids import decision_id
-from serving.decision_log import DecisionLog
+from serving.decision_log import DecisionLog, Entry
+from serving.metrics import ScoringMetrics
 from serving.model_store import LoadedModel, ModelStore
-from serving.schemas import AnsweringModel, ScoreAnswer
-
-_MICROSECONDS = 1_000_000
+from serving.orders import Asked, Order
+from serving.schemas.score import ScoreAnswer
 
 
 def utc_now() -> datetime:
@@ -27,6 +27,7 @@ class ScoringService:
     Args:
         models: where the current model comes from.
         decisions: every decision is appended here before it is answered.
+        metrics: what is measured.
         now: clock of decisions and ages.
         new_id: makes decision ids.
     """
@@ -35,37 +36,36 @@ class ScoringService:
         self,
         models: ModelStore,
         decisions: DecisionLog,
+        metrics: ScoringMetrics,
         now: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = decision_id,
     ) -> None:
         self.models = models
+        self.metrics = metrics
         self._decisions = decisions
         self._now = now
         self._new_id = new_id
 
-    def score(self, client_id: int, request_id: str, overrides: Overrides = NO_OVERRIDES) -> ScoreAnswer:
+    def score(self, order: Order, asked: Asked) -> ScoreAnswer:
         """Decide about one client; the decision is in the log when this returns.
-
-        Args:
-            client_id: whom.
-            request_id: of the caller's request, kept with the decision.
-            overrides: what the request states in place of the stored application.
 
         Raises:
             UnknownClientError: no view holds a row for the client.
             IncompleteFeaturesError: a view that the model must have is missing.
             StoreUnavailableError: the online store or the decision log did not answer in time.
             DecisionLogFullError: the decision log takes nothing more.
+            IdempotencyConflictError: the claim was made before with another request.
             ModelNotReadyError: no model is loaded yet.
         """
-        model = self.models.current()
-        views = model.reader.read([client_id])
-        (scored,) = model.scorer.score(views, [client_id], overrides=[overrides])
-        if isinstance(scored, CreditError):
-            raise scored
-        record = self._record(model, views, scored, request_id, overrides)
-        self._decisions.append(record)
-        return _answer(record)
+        with self.metrics.stage("total"):
+            (answer,) = self._decided([order], [asked])
+        if isinstance(answer, CreditError):
+            raise answer
+        return answer
+
+    def score_many(self, orders: Sequence[Order], asked: Sequence[Asked]) -> list[ScoreAnswer | CreditError]:
+        """Decide about several clients as `score` would about each; one that fails harms no other."""
+        return self._decided(orders, asked)
 
     def check_stores(self) -> None:
         """Raise StoreUnavailableError unless the online store and the decision log answer."""
@@ -76,62 +76,114 @@ class ScoringService:
         """Release connections."""
         self._decisions.close()
 
+    def _decided(self, orders: Sequence[Order], asked: Sequence[Asked]) -> list[ScoreAnswer | CreditError]:
+        results: list[DecisionRecord | CreditError | None] = [self._claimed(one) for one in asked]
+        new = [at for at, result in enumerate(results) if result is None]
+        if new:
+            made = self._made([orders[at] for at in new], [asked[at] for at in new])
+            for at, result in zip(new, made, strict=True):
+                results[at] = result
+        return [
+            result if isinstance(result, CreditError) else answer_of(result) for result in results if result is not None
+        ]
+
+    def _claimed(self, asked: Asked) -> DecisionRecord | CreditError | None:
+        """What the same claim made before."""
+        if asked.claim is None:
+            return None
+        try:
+            return self._decisions.claimed(asked.claim)
+        except CreditError as error:
+            return error
+
+    def _made(self, orders: Sequence[Order], asked: Sequence[Asked]) -> list[DecisionRecord | CreditError]:
+        """New decisions, kept in the log."""
+        model: LoadedModel | None = None
+        results: list[DecisionRecord | CreditError]
+        try:
+            model = self.models.current()
+            results = self._recorded(model, orders, asked)
+        except FeatureError as error:
+            if len(orders) > 1:  # a client's broken row is not the others' fault
+                return [self._made([order], [one])[0] for order, one in zip(orders, asked, strict=True)]
+            results = [error]
+        except CreditError as error:
+            results = [error] * len(orders)
+        for result in results:
+            if isinstance(result, CreditError):
+                self.metrics.failed(result, None if model is None else model.version)
+            else:
+                self.metrics.decided(result)
+        return results
+
+    def _recorded(
+        self, model: LoadedModel, orders: Sequence[Order], asked: Sequence[Asked]
+    ) -> list[DecisionRecord | CreditError]:
+        clients = [order.client_id for order in orders]
+        with self.metrics.stage("read"):
+            views = model.reader.read(clients)
+        scored = self._scored(model, views, orders)
+        results: list[DecisionRecord | CreditError] = [
+            one if isinstance(one, CreditError) else self._record(model, views, row, one, orders[row], asked[row])
+            for row, one in enumerate(scored)
+        ]
+        kept = [row for row, result in enumerate(results) if isinstance(result, DecisionRecord)]
+        entries = [
+            Entry(record, asked[row].claim) for row in kept if isinstance(record := results[row], DecisionRecord)
+        ]
+        if entries:
+            with self.metrics.stage("record"):
+                for row, result in zip(kept, self._decisions.append(entries), strict=True):
+                    results[row] = result
+        return results
+
+    def _scored(
+        self, model: LoadedModel, views: Mapping[str, ViewBatch], orders: Sequence[Order]
+    ) -> list[Scored | CreditError]:
+        """Score orders that want reasons in one language together: alone and together they give the same bits."""
+        first = orders[0]
+        if all((order.reasons, order.language) == (first.reasons, first.language) for order in orders):
+            return model.scorer.score(
+                views,
+                [order.client_id for order in orders],
+                first.language,
+                overrides=[order.overrides for order in orders],
+                reasons=first.reasons,
+                stages=self.metrics.stage,
+            )
+        return [
+            self._scored(model, {name: batch.row(at) for name, batch in views.items()}, [order])[0]
+            for at, order in enumerate(orders)
+        ]
+
     def _record(
         self,
         model: LoadedModel,
         views: Mapping[str, ViewBatch],
+        row: int,
         scored: Scored,
-        request_id: str,
-        overrides: Overrides,
+        order: Order,
+        asked: Asked,
     ) -> DecisionRecord:
         decided_at = self._now()
         return DecisionRecord(
             decision_id=self._new_id(),
             client_id=scored.client_id,
             decided_at=decided_at,
-            request_id=request_id,
-            values=recorded_values(views, 0),
-            overrides=overrides,
-            views={name: view_state(batch, decided_at) for name, batch in views.items()},
+            request_id=asked.request_id,
+            caller=asked.caller,
+            values=recorded_values(views, row),
+            overrides=order.overrides,
+            views={name: view_state(batch, row, decided_at) for name, batch in views.items()},
             margin=scored.margin,
             probability=scored.probability,
+            points=scored.points,
             threshold=scored.threshold,
             decision=scored.decision,
             risk_band=scored.risk_band,
+            language=order.language,
+            explained=order.reasons,
             reasons=scored.reasons,
+            quality=scored.quality,
             model=model.version,
         )
-
-
-def view_state(batch: ViewBatch, now: datetime) -> ViewState:
-    """The state of the first row of `batch`, its age counted from its build."""
-    built = _moment(int(batch.built_us[0]))
-    return ViewState(
-        status=batch.status[0],
-        as_of=_moment(int(batch.as_of_us[0])),
-        built_at=built,
-        age_seconds=None if built is None else (now - built).total_seconds(),
-    )
-
-
-def _moment(microseconds: int) -> datetime | None:
-    """A UTC time; None for 0, which stands for no row."""
-    if not microseconds:
-        return None
-    seconds, rest = divmod(microseconds, _MICROSECONDS)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-
-
-def _answer(record: DecisionRecord) -> ScoreAnswer:
-    return ScoreAnswer(
-        client_id=record.client_id,
-        decision_id=record.decision_id,
-        probability=record.probability,
-        prediction=int(record.probability >= record.threshold),
-        decision=record.decision,
-        threshold=record.threshold,
-        risk_band=record.risk_band,
-        reasons=record.reasons,
-        features=record.views,
-        model=AnsweringModel(name=record.model.name, version=record.model.version),
-    )

@@ -35,7 +35,14 @@ class ServingSettings(RedisAccess):
     request_timeout_seconds: float = Field(
         2.0, gt=0, description="A request that takes longer is answered with 503 `timeout`."
     )
+    max_ongoing_batches: int = Field(
+        2, ge=1, description="Batches that one replica works on at once; more get 503 `overloaded` with Retry-After."
+    )
+    batch_timeout_seconds: float = Field(
+        15.0, gt=0, description="A batch that takes longer is answered with 503 `timeout`."
+    )
     max_body_bytes: int = Field(16_384, ge=64, description="Largest request body; a larger one is answered with 413.")
+    max_batch_body_bytes: int = Field(1_048_576, ge=64, description="Largest body of a batch.")
 
     decision_redis_url: SecretStr | None = Field(
         None, description="Decision log: address of its Redis; the online store's when unset."

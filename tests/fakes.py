@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from credit.errors import RegistryError
+from credit.errors import CreditError, RegistryError
 from credit.schemas.decision import DecisionRecord
 from credit.schemas.features import ViewBatch
+from serving.decision_log import Entry
+from serving.orders import Claim
 from serving.registry import NoChampionError, RegisteredVersion
 
 
@@ -34,11 +36,18 @@ class FakeDecisionLog:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.records: list[DecisionRecord] = []
+        self.claims: dict[Claim, DecisionRecord] = {}
         self.error = error
 
-    def append(self, record: DecisionRecord) -> None:
+    def append(self, entries: Sequence[Entry]) -> list[DecisionRecord | CreditError]:
         self.ping()
-        self.records.append(record)
+        self.records += [entry.record for entry in entries]
+        self.claims |= {entry.claim: entry.record for entry in entries if entry.claim is not None}
+        return [entry.record for entry in entries]
+
+    def claimed(self, claim: Claim) -> DecisionRecord | None:
+        self.ping()
+        return self.claims.get(claim)
 
     def ping(self) -> None:
         if self.error is not None:

@@ -3,7 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from credit.schemas.features import Frozen, ViewStatus
+from pydantic import Field
+
+from credit.reason_codes import Language
+from credit.schemas.features import Frozen, MissingPolicy, ViewStatus
 from credit.schemas.overrides import NO_OVERRIDES, Overrides
 
 
@@ -33,6 +36,22 @@ class ViewState(Frozen):
     age_seconds: float | None
 
 
+class DataQuality(Frozen):
+    """How much a score had to go by.
+
+    Attributes:
+        coverage: share of the model's stored features that held a value, of those it was trained with.
+        stale: views older than their limit; they were used as they are.
+        missing: views without a usable row.
+        policies: by missing view, what was done: `impute` scores without it, `refer` leaves the decision to a person.
+    """
+
+    coverage: float
+    stale: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    policies: dict[str, MissingPolicy] = Field(default_factory=dict)
+
+
 class ModelVersion(Frozen):
     """The model that answered. `bundle` is the sha256 of the bundle's manifest."""
 
@@ -46,22 +65,28 @@ class DecisionRecord(Frozen):
 
     `values` holds the stored feature values that were read, by view then feature, before any encoding: a float,
     a string, or None for null. `overrides` is what the request stated in place of stored values. Probabilities are
-    calibrated; `margin` is the model's raw log-odds.
+    calibrated; `margin` is the model's raw log-odds; `points` its scorecard points. `caller` is whose key or token
+    asked. Without `explained`, the caller did not want reasons; replaying gives them all the same.
     """
 
     decision_id: str
     client_id: int
     decided_at: datetime
     request_id: str
+    caller: str
     values: dict[str, dict[str, float | str | None]]
     overrides: Overrides = NO_OVERRIDES
     views: dict[str, ViewState]
     margin: float
     probability: float
+    points: float
     threshold: float
     decision: Decision
     risk_band: str
+    language: Language
+    explained: bool
     reasons: tuple[Reason, ...]
+    quality: DataQuality
     model: ModelVersion
 
 
@@ -73,3 +98,8 @@ def decision_stream_key(project: str) -> str:
 def decision_index_key(project: str, decision_id: str) -> str:
     """The Redis key that holds the stream entry id of one decision."""
     return f"{{{project}}}:decision:{decision_id}"
+
+
+def idempotency_key(project: str, digest: str) -> str:
+    """The Redis key of a caller's idempotency key, which is known here by its digest only."""
+    return f"{{{project}}}:idempotency:{digest}"

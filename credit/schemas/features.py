@@ -86,6 +86,18 @@ class ViewBatch:
     numeric: NDArray[np.float64]
     strings: tuple[tuple[str | None, ...], ...]
 
+    def row(self, at: int) -> "ViewBatch":
+        """The row of one client alone."""
+        one = slice(at, at + 1)
+        return ViewBatch(
+            spec=self.spec,
+            status=self.status[one],
+            as_of_us=self.as_of_us[one],
+            built_us=self.built_us[one],
+            numeric=self.numeric[one],
+            strings=self.strings[one],
+        )
+
 
 class FeatureReader(Protocol):
     """Port: reads feature rows by client id from the online store."""

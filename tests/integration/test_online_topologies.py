@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from decision_records import decision_record
+from decision_records import decision_record, keep
 from feast_world import T0, FeastWorld
 from packed_rows import rows_of, spec_of_types
 from redis_servers import RedisProcess
@@ -185,13 +185,13 @@ def test_decisions_are_kept_and_found_there(store: Store) -> None:
     log = RedisDecisionLog(store.settings, "decisions", limit=2)
     log.ping()
     record = decision_record()
-    log.append(record)
-    log.append(record)
+    keep(log, record)
+    keep(log, record)
     assert log.find(record.decision_id) == record
     assert log.find("other") is None
-    log.append(record.model_copy(update={"decision_id": "d-2"}))
+    keep(log, record.model_copy(update={"decision_id": "d-2"}))
     with pytest.raises(DecisionLogFullError):
-        log.append(record.model_copy(update={"decision_id": "d-3"}))
+        keep(log, record.model_copy(update={"decision_id": "d-3"}))
 
 
 @pytest.fixture(scope="module")

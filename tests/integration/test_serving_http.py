@@ -105,7 +105,7 @@ def test_an_answer_holds_what_it_promises(service):
     body = answer.json()
     assert set(body) == {
         "client_id", "decision_id", "probability", "prediction", "decision", "threshold", "risk_band", "reasons",
-        "features", "model",
+        "features", "model", "points", "quality",
     }  # fmt: skip
     assert body["decision"] == ("refused" if body["prediction"] else "approved")
     assert 1 <= len(body["reasons"]) <= 4

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from credit.errors import (
     CodecError,
@@ -17,14 +18,21 @@ from credit.errors import (
     StoreUnavailableError,
     UnknownClientError,
 )
-from credit.schemas.decision import Decision, ModelVersion, Reason, ViewState
+from credit.schemas.decision import DataQuality, Decision, ModelVersion, Reason, ViewState
 from credit.schemas.features import ViewStatus
-from serving.api import EdgeLimits, build_api
-from serving.schemas import AnsweringModel, ScoreAnswer
+from credit.schemas.overrides import Overrides
+from serving.api.access import Access
+from serving.api.application import build_api
+from serving.api.context import BodyLimits, Edge
+from serving.api.workers import Admission, Workers
+from serving.metrics import ScoringMetrics
+from serving.orders import Asked, Claim, Order
+from serving.schemas.score import AnsweringModel, ScoreAnswer
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 VERSION = ModelVersion(name="credit-scoring", version="3", bundle="b" * 64)
-LIMITS = EdgeLimits(ongoing_requests=2, request_timeout=20.0, body_bytes=1_000)
+LIMITS = Admission(ongoing_requests=2, request_timeout=20.0, ongoing_batches=1, batch_timeout=20.0)
+BODIES = BodyLimits(single=1_000, batch=100_000)
 
 
 class StubService:
@@ -37,34 +45,48 @@ class StubService:
         self.go_on = threading.Event()
         self.go_on.set()
         self.models = self
+        self.metrics = ScoringMetrics(CollectorRegistry())
 
     def current(self):
         return self
 
     version = VERSION
 
-    def score(self, client_id, request_id):
-        self.calls.append((client_id, request_id))
+    def score(self, order, asked):
+        self.calls.append((order, asked))
         self.started.set()
         assert self.go_on.wait(20)
         self.check_stores()
-        state = ViewState(status=ViewStatus.PRESENT, as_of=MOMENT, built_at=MOMENT, age_seconds=0.5)
-        return ScoreAnswer(
-            client_id=client_id,
-            decision_id="d-1",
-            probability=0.1 + 0.2,
-            prediction=1,
-            decision=Decision.REFUSED,
-            threshold=1 / 11,
-            risk_band="E",
-            reasons=(Reason(feature="amount", value=None, contribution=0.5, text="a reason"),),
-            features={"application": state},
-            model=AnsweringModel(name=VERSION.name, version=VERSION.version),
-        )
+        return answer_about(order.client_id)
+
+    def score_many(self, orders, asked):
+        self.calls += zip(orders, asked, strict=True)
+        assert self.go_on.wait(20)
+        return [
+            UnknownClientError(one.client_id) if one.client_id == 13 else answer_about(one.client_id) for one in orders
+        ]
 
     def check_stores(self):
         if self.error is not None:
             raise self.error
+
+
+def answer_about(client_id):
+    state = ViewState(status=ViewStatus.PRESENT, as_of=MOMENT, built_at=MOMENT, age_seconds=0.5)
+    return ScoreAnswer(
+        client_id=client_id,
+        decision_id="d-1",
+        probability=0.1 + 0.2,
+        points=500.25,
+        prediction=1,
+        decision=Decision.REFUSED,
+        threshold=1 / 11,
+        risk_band="E",
+        reasons=(Reason(feature="amount", value=None, contribution=0.5, text="a reason"),),
+        features={"application": state},
+        quality=DataQuality(coverage=0.5),
+        model=AnsweringModel(name=VERSION.name, version=VERSION.version),
+    )
 
 
 @pytest.fixture
@@ -84,7 +106,8 @@ def call(service, pool):
 
     def send(*requests, limits=LIMITS, before=None):
         async def go():
-            transport = httpx.ASGITransport(build_api(service, pool, limits, "off"))
+            workers = Workers(pool, limits)
+            transport = httpx.ASGITransport(build_api(Edge(service, workers, Access(), BODIES)))
             async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as client:
                 sent = [asyncio.ensure_future(client.request(**request)) for request in requests]
                 if before is not None:
@@ -127,7 +150,7 @@ def test_a_score_is_answered_bit_for_bit(call, service):
         "age_seconds": 0.5,
     }
     assert answer.headers["x-request-id"] == "mine-1"
-    assert service.calls == [(100002, "mine-1")]
+    assert service.calls == [(Order(100002), Asked("mine-1", "anyone"))]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +170,12 @@ def test_a_score_is_answered_bit_for_bit(call, service):
         (b'{"client_id": Infinity}', ["client_id"]),
         (b'{"client_id": 1e3}', ["client_id"]),
         ({}, ["client_id"]),
-        ({"client_id": 1, "lang": "en"}, ["lang"]),
+        ({"client_id": 1, "threshold": 0.5}, ["threshold"]),
+        ({"client_id": 1, "lang": "de"}, ["lang"]),
+        ({"client_id": 1, "application": {"amt_credit": -1}}, ["application.amt_credit"]),
+        ({"client_id": 1, "application": {"amt_credit": "9"}}, ["application.amt_credit"]),
+        ({"client_id": 1, "application": {"name": 9}}, ["application.name"]),
+        ({"client_id": 1, "reasons": 1}, ["reasons"]),
         ({"clientid": 1}, ["client_id", "clientid"]),
         ([], ["body"]),
         (b"", ["body"]),
@@ -222,7 +250,7 @@ def test_an_odd_request_id_is_replaced(call, service, given):
     (answer,) = call(post({"client_id": 5}, X_Request_ID=given.encode("latin-1")))
     made = answer.headers["x-request-id"]
     assert made not in ("", given)
-    assert service.calls[0][1] == made
+    assert service.calls[0][1].request_id == made
 
 
 def test_more_requests_than_allowed_are_refused_at_once_and_probes_still_pass(call, service):
@@ -242,7 +270,7 @@ def test_more_requests_than_allowed_are_refused_at_once_and_probes_still_pass(ca
 def test_a_request_that_takes_too_long_is_given_up(call, service):
     service.go_on.clear()
     try:
-        (answer,) = call(post({"client_id": 5}), limits=EdgeLimits(2, 0.05, 1_000))
+        (answer,) = call(post({"client_id": 5}), limits=Admission(2, 0.05, 1, 0.05))
     finally:
         service.go_on.set()
     assert_problem(answer, 503, "timeout")
@@ -277,8 +305,8 @@ def test_the_docs_page_needs_no_other_host(call):
 def test_the_openapi_document_describes_bodies_and_problems(call):
     (answer,) = call(get("/openapi.json"))
     operation = answer.json()["paths"]["/v1/score"]["post"]
-    assert operation["requestBody"]["content"]["application/json"]["schema"]["examples"] == [{"client_id": 100002}]
-    assert set(operation["responses"]) == {"200", "404", "409", "413", "422", "503"}
+    assert {"client_id": 100002} in operation["requestBody"]["content"]["application/json"]["schema"]["examples"]
+    assert set(operation["responses"]) == {"200", "401", "403", "404", "409", "413", "422", "429", "503"}
     for status, response in operation["responses"].items():
         expected = "application/json" if status == "200" else "application/problem+json"
         assert list(response["content"]) == [expected]
@@ -296,4 +324,91 @@ def test_the_access_log_tells_nothing_about_the_client(call, caplog):
 
 def test_our_edge_code_names_no_other_host():
     sources = Path(__file__).parents[3] / "serving"
-    assert not [path.name for path in sources.glob("*.py") if "cdn" in path.read_text().lower().replace("a cdn", "")]
+    assert not [path.name for path in sources.rglob("*.py") if "cdn" in path.read_text().lower().replace("a cdn", "")]
+
+
+def batch(body, **headers):
+    return post(body, **headers) | {"url": "/v1/score/batch"}
+
+
+def test_each_item_of_a_batch_gets_its_own_result_or_problem(call, service):
+    items = [{"client_id": client} for client in range(1, 61)]
+    items[3] |= {"application": {"amt_credit": 5}, "reasons": False, "lang": "fr"}
+    (answer,) = call(batch({"items": items}, X_Request_ID="mine-1"))
+    assert answer.status_code == 200
+    found = answer.json()["items"]
+    assert [item["client_id"] for item in found] == list(range(1, 61))
+    assert [item["client_id"] for item in found if item["result"] is None] == [13]
+    assert found[12]["problem"]["code"] == "unknown_client"
+    assert found[0]["problem"] is None
+    assert service.calls[3] == (Order(4, Overrides(amt_credit=5), False, "fr"), Asked("mine-1", "anyone"))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"items": []}, "items"),
+        ({"items": [{"client_id": 1}] * 1_001}, "items"),
+        ({"items": [{"client_id": 1}, {"client_id": "2"}]}, "items.1.client_id"),
+        ({"items": {"client_id": 1}}, "items"),
+        ({}, "items"),
+    ],
+)
+def test_an_invalid_batch_names_its_fields(call, service, body, field):
+    (answer,) = call(batch(body))
+    assert [found["field"] for found in assert_problem(answer, 422, "invalid_request")["errors"]] == [field]
+    assert not service.calls
+
+
+def test_batches_beyond_the_limit_are_refused_and_single_requests_pass(call, service):
+    service.go_on.clear()
+
+    async def release():
+        while not service.calls:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        service.go_on.set()
+
+    body = {"items": [{"client_id": 1}]}
+    first, second, alive = call(batch(body), batch(body), get("/livez"), before=release)
+    assert {first.status_code, second.status_code} == {200, 503}
+    assert alive.status_code == 200
+
+
+def test_the_same_idempotency_key_makes_the_same_claim(call, service):
+    call(post({"client_id": 5}, Idempotency_Key="k"), post({"client_id": 6}, Idempotency_Key="k"))
+    call(post({"client_id": 5}, Idempotency_Key="k"), post({"client_id": 5}, Idempotency_Key="l"))
+    claims = [asked.claim for _, asked in service.calls]
+    assert all(isinstance(claim, Claim) for claim in claims)
+    assert claims.count(Claim.of("anyone", "k", b'{"client_id": 5}')) == 2
+    assert len({claim.digest for claim in claims}) == 2
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "a\u00e9"])
+def test_an_odd_idempotency_key_is_refused(call, key):
+    (answer,) = call(post({"client_id": 5}, Idempotency_Key=key.encode("latin-1")))
+    assert assert_problem(answer, 422, "invalid_request")["errors"][0]["field"] == "Idempotency-Key"
+
+
+def test_a_caller_may_wait_less_but_not_longer(call, service):
+    service.go_on.clear()
+    try:
+        (short,) = call(post({"client_id": 5}, X_Request_Timeout_Ms="50"))
+        (long,) = call(post({"client_id": 5}, X_Request_Timeout_Ms="99999"), limits=Admission(2, 0.05, 1, 0.05))
+    finally:
+        service.go_on.set()
+    assert_problem(short, 503, "timeout")
+    assert_problem(long, 503, "timeout")
+
+
+@pytest.mark.parametrize("given", ["0", "-5", "1.5", "soon", ""])
+def test_an_odd_time_limit_is_refused(call, given):
+    (answer,) = call(post({"client_id": 5}, X_Request_Timeout_Ms=given))
+    assert assert_problem(answer, 422, "invalid_request")["errors"][0]["field"] == "X-Request-Timeout-Ms"
+
+
+def test_metrics_are_exposed_for_prometheus(call, service):
+    service.metrics.serving(VERSION)
+    (answer,) = call(get("/metrics"))
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert f'credit_model_info{{bundle="{"b" * 12}",name="credit-scoring",version="3"}} 1.0' in answer.text

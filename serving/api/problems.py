@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details: the one place where an error becomes an HTTP status."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -30,6 +31,34 @@ class BodyTooLargeError(errors.CreditError):
     """The request body is larger than allowed."""
 
     code = "body_too_large"
+
+
+class NotAuthenticatedError(errors.CreditError):
+    """The request does not prove who calls."""
+
+    code = "not_authenticated"
+
+
+class NotAllowedError(errors.CreditError):
+    """The caller may not do this."""
+
+    code = "not_allowed"
+
+
+class RateLimitedError(errors.CreditError):
+    """The caller asks more often than it may."""
+
+    code = "rate_limited"
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"too many requests of this caller: try again in {retry_after:.1f} s")
+
+
+class NotFoundError(errors.CreditError):
+    """There is no such thing."""
+
+    code = "not_found"
 
 
 class FieldProblem(BaseModel):
@@ -74,6 +103,11 @@ class Problem(BaseModel):
 _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     InvalidRequestError: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"),
     BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large"),
+    NotAuthenticatedError: (HTTPStatus.UNAUTHORIZED, "The caller is not known"),
+    NotAllowedError: (HTTPStatus.FORBIDDEN, "The caller may not do this"),
+    RateLimitedError: (HTTPStatus.TOO_MANY_REQUESTS, "The caller asks too often"),
+    NotFoundError: (HTTPStatus.NOT_FOUND, "There is no such thing"),
+    errors.IdempotencyConflictError: (HTTPStatus.CONFLICT, "The Idempotency-Key came before with another request"),
     errors.UnknownClientError: (HTTPStatus.NOT_FOUND, "The client is unknown"),
     errors.IncompleteFeaturesError: (HTTPStatus.CONFLICT, "Features that the model must have are missing"),
     errors.StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "A store does not answer"),
@@ -86,10 +120,10 @@ _FAULT = (HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
 
 
 def problem_response(request: Request, error: errors.CreditError) -> Response:
-    """`error` as an HTTP answer; 503 carries Retry-After."""
+    """`error` as an HTTP answer; 503 and 429 carry Retry-After, 401 how to authenticate."""
     status, title = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), _FAULT)
     findings = error.problems if isinstance(error, InvalidRequestError) else None
-    return _response(request, status, title, str(error), error.code, findings)
+    return _response(request, status, title, str(error), error.code, findings, _headers(error, status))
 
 
 def http_problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -101,6 +135,14 @@ def http_problem(request: Request, status: int, detail: str, headers: Mapping[st
 def fault_response(request: Request) -> Response:
     """An unforeseen error: says nothing about its cause, which is in the log under the request id."""
     return _response(request, *_FAULT, "an unexpected error; the log has it under the request id", "internal")
+
+
+def _headers(error: errors.CreditError, status: HTTPStatus) -> dict[str, str]:
+    if isinstance(error, RateLimitedError):
+        return {"Retry-After": str(math.ceil(error.retry_after))}
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    return {}
 
 
 def _response(

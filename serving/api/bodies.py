@@ -1,0 +1,65 @@
+"""Request bodies: read up to a limit, checked against their model, described for OpenAPI."""
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from serving.api.problems import BodyTooLargeError, FieldProblem, InvalidRequestError, Problem
+
+_Model = TypeVar("_Model", bound=BaseModel)
+#: What authentication and admission can answer to any operation.
+_ANYWHERE = (401, 403, 429, 503)
+
+
+async def raw_body(request: Request, limit: int) -> bytes:
+    """The body.
+
+    Raises:
+        BodyTooLargeError: it has more than `limit` bytes.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLargeError(f"a body holds at most {limit} bytes")
+    return bytes(body)
+
+
+def parsed(request: Request, body: bytes, model: type[_Model]) -> _Model:
+    """The body as `model`.
+
+    Raises:
+        InvalidRequestError: it is no JSON or breaks the model; names each field.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise InvalidRequestError([FieldProblem(field="Content-Type", message="must be application/json")])
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidRequestError.of(error) from None
+
+
+def described(model: type[BaseModel], *headers: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of an operation whose body is read by `parsed`, and that knows these headers."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"requestBody": body} | ({"parameters": [*headers]} if headers else {})
+
+
+def header(name: str, description: str, example: str) -> dict[str, Any]:
+    """An optional request header, as OpenAPI describes it."""
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema} | {
+        "example": example
+    }
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses` of an operation: these problems, and those that any operation may meet."""
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        for status in sorted({*statuses, *_ANYWHERE})
+    }

@@ -1,0 +1,39 @@
+"""What every router of the application is made from."""
+
+from dataclasses import dataclass
+
+from fastapi import Security
+from fastapi.params import Depends
+
+from serving.api.access import Access, Scope
+from serving.api.workers import Workers
+from serving.service import ScoringService
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bytes of a request body: of one request, and of a batch."""
+
+    single: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The parts that the routers share.
+
+    Attributes:
+        service: answers.
+        workers: threads in which the service is called.
+        access: tells callers and what they may do.
+        bodies: limits of request bodies.
+    """
+
+    service: ScoringService
+    workers: Workers
+    access: Access
+    bodies: BodyLimits
+
+    def needs(self, *scopes: Scope) -> list[Depends]:
+        """`dependencies` of an operation that only callers with these scopes may use."""
+        return [Security(self.access, scopes=[*scopes])]

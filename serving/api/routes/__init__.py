@@ -1,0 +1,1 @@
+"""Operations by subject: each module makes one router for the application."""

@@ -1,0 +1,38 @@
+"""Probes, metrics and version."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from credit import __version__
+from serving.api.bodies import problems
+from serving.api.context import Edge
+
+
+def router(edge: Edge) -> APIRouter:
+    """`/livez`, `/readyz`, `/metrics`, `/version`."""
+    found = APIRouter(tags=["operations"])
+
+    @found.get("/livez", summary="Whether the process runs")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @found.get("/readyz", summary="Whether requests can be answered", responses=problems(503))
+    async def readyz() -> dict[str, Any]:
+        """503 until the model is verified and warm and both stores answer."""
+        version = edge.service.models.current().version
+        await asyncio.to_thread(edge.service.check_stores)
+        return {"status": "ready", "authentication": edge.access.mode, "model": version.model_dump()}
+
+    @found.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(edge.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @found.get("/version", summary="Version of the service")
+    async def version() -> dict[str, str]:
+        return {"name": "credit-scoring", "version": __version__}
+
+    return found
