@@ -21,14 +21,13 @@ import redis
 from benchmarks.feast_own import RUN, materialize_seconds, own_store, sample_home
 from benchmarks.online_reads import Latency, reader_latency, sdk_latency
 from benchmarks.processes import Finished, creditctl, run
-from benchmarks.report import Row, write_report
+from benchmarks.report import FULL, Row, write_report
 from credit.platform import Home
 from credit.schemas.features import ViewSpec
 from feature_repo import redis_server
 from feature_repo.catalogue import load_catalogue, online_view_specs
 from feature_repo.locations import event_store
 
-FULL = 356_255
 #: Feast's own path takes milliseconds a client: this many tell its rate.
 FEAST_CLIENTS = 2_000
 ORACLE_ROWS = 2_000

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from credit.files import write_text
 
+#: Clients of the full size: as many as the public data has.
+FULL = 356_255
 PACKAGES = ("duckdb", "evidently", "feast", "lightgbm", "numpy", "pyarrow", "ray", "redis", "shap")
 
 
@@ -94,7 +96,7 @@ def print_table(rows: list[Row]) -> None:
 def _short(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 def _processor() -> str:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import Finished, creditctl, run
-from benchmarks.report import Row, write_report
+from benchmarks.report import FULL, Row, write_report
 from credit.platform import Home
 
-FULL = 356_255
 #: From this many clients on, a share of the way to the oracle's AUC is asked for.
 MEDIUM = 30_000
 _MOST_MIB, _LEAST_MIB, _LEAST_SECONDS = 10 * 1024, 1024, 60

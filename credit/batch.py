@@ -147,7 +147,7 @@ class BatchScorer:
 
     def _risk_bands(self, probability: NDArray[np.float64], errors: Sequence[str | None]) -> list[str | None]:
         bands = self._bundle.policy.bands
-        codes = np.searchsorted(np.array(bands.cuts), np.nan_to_num(probability), side="right")
+        codes = bands.positions(np.nan_to_num(probability))
         return [None if error else bands.names[code] for code, error in zip(codes.tolist(), errors, strict=True)]
 
 

@@ -122,14 +122,10 @@ class Bundle:
             row: the same client's row of `matrix`, shape (f,).
             language: of the texts.
         """
-        pushes = contributions[:-1]
-        found: dict[str, Reason] = {}
-        for feature in np.argsort(-pushes, kind="stable"):
-            if found and (pushes[feature] <= 0 or len(found) == MAX_REASONS):
-                break
-            reason = self._reason(int(feature), pushes, row, language)
-            found.setdefault(reason.text, reason)
-        return tuple(found.values())
+        (strongest,) = self.strongest(contributions[None], language)
+        return tuple(
+            self._reason(feature, contributions, row, language) for feature in strongest.tolist() if feature >= 0
+        )
 
     def strongest(self, contributions: Matrix, language: Language = "en") -> NDArray[np.intp]:
         """The features that `reasons` would name, for many rows at once.
@@ -157,13 +153,13 @@ class Bundle:
         return np.unique(texts, return_inverse=True)[1].astype(np.intp)
 
     def _reason(
-        self, feature: int, pushes: NDArray[np.float64], row: NDArray[np.float64], language: Language
+        self, feature: int, contributions: NDArray[np.float64], row: NDArray[np.float64], language: Language
     ) -> Reason:
         name = self.contract.names[feature]
         return Reason(
             feature=name,
             value=self._encoder.value(feature, float(row[feature])),
-            contribution=float(pushes[feature]),
+            contribution=float(contributions[feature]),
             text=self.reason_texts.text(name, language),
         )
 

@@ -72,6 +72,7 @@ def test_a_recorded_decision_replays_bit_for_bit_through_json(bundle):
             client_id=scored.client_id,
             decided_at=datetime(2025, 1, 1, tzinfo=UTC),
             request_id="r",
+            caller="anyone",
             values=recorded_values(views, row),
             views={
                 name: ViewState(status=batch.status[row], as_of=None, built_at=None, age_seconds=None)
@@ -79,10 +80,14 @@ def test_a_recorded_decision_replays_bit_for_bit_through_json(bundle):
             },
             margin=scored.margin,
             probability=scored.probability,
+            points=scored.points,
             threshold=scored.threshold,
             decision=scored.decision,
             risk_band=scored.risk_band,
+            language="en",
+            explained=True,
             reasons=scored.reasons,
+            quality=scored.quality,
             model=ModelVersion(name="credit-scoring", version="1", bundle=bundle.bundle_id),
         )
         stored = DecisionRecord.model_validate_json(record.model_dump_json())
