@@ -214,6 +214,15 @@ def test_a_champion_that_cannot_be_verified_is_no_yardstick(world):
     assert world.champion == "1"
 
 
+def test_a_champion_that_cannot_be_loaded_gives_way_to_force_on_record(world):
+    world.promote("1")
+    world.alter("1")
+    done = world.promote("3", force=True, why="the champion is broken")
+    assert (world.champion, done.forced, done.replaced) == ("3", True, "1")
+    assert [gate.name for gate in done.report.failed] == ["champion"]
+    assert world.outcomes()[-1] == ("forced", "3", "done")
+
+
 def test_another_bundle_than_the_version_holds_is_refused(world):
     world.names["1"] = "small"
     with pytest.raises(RegistryError, match="another bundle"):

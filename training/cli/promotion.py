@@ -48,14 +48,14 @@ def promote(
     from training.gates import GateSettings
     from training.gates.evidence import load_evidence
     from training.governance import promote as promote_version
-    from training.governance.promotion import check_candidate, check_reason, load_champion
+    from training.governance.promotion import check_candidate, check_reason, load_opponent
 
     check_reason(force, why)
     access, settings = open_access(), GateSettings()
     found, challenger = access.load(version)
     champion = access.registry.champion()
     check_candidate(found, champion)
-    opponent = load_champion(access.registry, champion, access.public_key)
+    opponent, _ = load_opponent(access.registry, champion, access.public_key, force=force)
     evidence = load_evidence(access.home, challenger, opponent)
     done = promote_version(
         access.registry,

@@ -11,7 +11,7 @@ class Gate(Frozen):
     """One gate's verdict.
 
     Attributes:
-        name: auc, cost, calibration, fairness, latency or schema.
+        name: auc, cost, calibration, fairness, latency or schema; champion, where the champion cannot be loaded.
         passed: whether the challenger may go on.
         figure: what was measured; None when it could not be.
         low, high: interval of the figure, where there is one.

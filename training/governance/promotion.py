@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from credit.bundle.bundle import Bundle
 from credit.errors import BundleError, GateRefusedError, RegistryError, SettingsError
 from training.gates import GateReport, GateSettings, judge
+from training.gates.report import Gate
 from training.gates.schema import StoreContract
 from training.governance.champion_move import move_champion
 from training.governance.records import Attempt, Journal
@@ -57,15 +58,15 @@ def promote(
         SettingsError: `force` without a reason.
         RegistryError: MLflow cannot be reached, the version is the champion already or another bundle, or the champion
             changed meanwhile.
-        BundleError: the champion cannot be verified.
+        BundleError: the champion cannot be loaded, and there is no `force`.
     """
     check_reason(force, why)
     wanted, champion = registry.version(version), registry.champion()
     check_candidate(wanted, champion)
     if wanted.tags.get("bundle_id", challenger.bundle_id) != challenger.bundle_id:
         raise RegistryError(f"version {version} is registered with another bundle than was loaded: load it again")
-    opponent = load_champion(registry, champion, public_key)
-    report = judge_version(registry, wanted, challenger, opponent, unseen, store_contract, settings)
+    opponent, obstacle = load_opponent(registry, champion, public_key, force=force)
+    report = judge_version(registry, wanted, challenger, opponent, unseen, store_contract, settings, obstacle)
     attempt = Attempt(
         action="promoted" if report.passed else "forced" if force else "refused",
         from_version=champion.version if champion else None,
@@ -110,9 +111,15 @@ def judge_version(
     unseen: Unseen,
     store_contract: StoreContract,
     settings: GateSettings,
+    obstacle: Gate | None = None,
 ) -> GateReport:
-    """Judge a registered version, and leave figures and verdict with its training run."""
+    """Judge a registered version, and leave figures and verdict with its training run.
+
+    `obstacle` is the gate that refuses where the champion could not be loaded.
+    """
     report = judge(challenger, champion, unseen, store_contract, settings)
+    if obstacle is not None:
+        report = report.model_copy(update={"gates": (*report.gates, obstacle)})
     if version.run_id:
         Journal(registry.connection).annotate(version.run_id, report)
     return report
@@ -122,7 +129,7 @@ def load_champion(registry: Registry, champion: Version | None, public_key: Ed25
     """The champion's verified bundle.
 
     Raises:
-        BundleError: it cannot be verified; says how to go on.
+        BundleError: it cannot be loaded; says how to go on.
     """
     if champion is None:
         return None
@@ -130,9 +137,28 @@ def load_champion(registry: Registry, champion: Version | None, public_key: Ed25
         return registry.load(champion.version, public_key)
     except BundleError as error:
         raise BundleError(
-            f"the champion, version {champion.version}, cannot be verified, so that nothing can be compared with it: "
-            f"{error}; go back to the version before with `creditctl models rollback`"
+            f"the champion, version {champion.version}, cannot be loaded, so that nothing can be compared with it: "
+            f"{error}; go back to the version before with `creditctl models rollback`, or promote another one with "
+            "`--force --why ...`"
         ) from error
+
+
+def load_opponent(
+    registry: Registry, champion: Version | None, public_key: Ed25519PublicKey, *, force: bool
+) -> tuple[Bundle | None, Gate | None]:
+    """The champion to compare with. With `force`, one that cannot be loaded is a gate that refuses instead.
+
+    So a champion that a new version of the platform no longer reads does not bar the way to its successor.
+
+    Raises:
+        BundleError: it cannot be loaded, and there is no `force`.
+    """
+    try:
+        return load_champion(registry, champion, public_key), None
+    except BundleError as error:
+        if not force:
+            raise
+        return None, Gate(name="champion", passed=False, sentence=str(error))
 
 
 def refusal(report: GateReport) -> str:
