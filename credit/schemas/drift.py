@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from credit.schemas.features import Frozen
 
@@ -30,6 +30,24 @@ class DriftSummary(Frozen):
         drifted_share: share of the features that drifted.
         features: by name.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "created": "2026-01-02T00:00:00Z",
+                    "model_version": "3",
+                    "served_from": "2026-01-01T00:00:00Z",
+                    "served_until": "2026-01-02T00:00:00Z",
+                    "reference_rows": 5000,
+                    "served_rows": 700,
+                    "drifted": False,
+                    "drifted_share": 0.0,
+                    "features": {"ext_source_1": {"statistic": "psi", "value": 0.02, "limit": 0.2, "drifted": False}},
+                }
+            ]
+        }
+    )
 
     created: datetime
     model_version: str

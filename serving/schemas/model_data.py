@@ -117,9 +117,9 @@ class NamedFeature(Frozen):
     """One feature of the contract."""
 
     name: str
-    view: str | None = Field(description="Its feature view; null when it is computed with the request.")
+    view: str | None = Field(None, description="Its feature view; null when it is computed with the request.")
     kind: Literal["numeric", "categorical"]
-    categories: tuple[str, ...] | None = Field(description="Texts in the order of their codes, which start at 1.")
+    categories: tuple[str, ...] | None = Field(None, description="Texts in the order of their codes, which start at 1.")
 
 
 class FeatureNames(Frozen):

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import math
+import re
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,3 +256,10 @@ def test_a_public_client_gets_the_text_of_an_error(client):
         client.infer("credit-scoring", [sent])
     with pytest.raises(InferenceServerException, match="version 3 is"):
         client.infer("credit-scoring", [sent], model_version="4")
+
+
+def test_the_program_of_the_reference_page_runs(address, capsys):
+    page = Path(__file__).parents[2] / "docs" / "reference" / "open-inference.md"
+    (program,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(program.replace("127.0.0.1:8000", address), {})
+    assert re.fullmatch(r"\[0\.\d+ +0\.\d+] 3\n", capsys.readouterr().out)

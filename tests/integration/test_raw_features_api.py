@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ from redis_servers import redis_server
 from serving_world import FIRST_CLIENT, PROJECT, write_clients
 
 from credit.errors import ModelNotReadyError, StoreUnavailableError
+from credit.schemas import drift as drift_schemas
 from credit.schemas.drift import DriftSummary, drift_summary_key
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.reader import PackedReader
 from serving.decision_log import RedisDecisionLog
 from serving.drift_summaries import RedisDriftSummaries
+from serving.schemas import inference, model_data, predict
 from serving.schemas.predict import ExplainedPrediction, PredictAnswer, PredictBatchAnswer
 
 CLIENTS = 30
@@ -169,6 +173,26 @@ def test_the_answer_says_how_much_was_missing_and_what_was_unknown(api, bundle):
     assert quality["missing"] == [view.name for view in bundle.contract.views if view.name != "application"]
     assert set(quality["policies"].values()) == {"impute"}
     assert quality["unknown_categories"] == ["name_education_type"]
+
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "migrate-from-raw-feature-api.md"
+
+
+def test_the_requests_of_the_how_to_are_answered(api):
+    requests = re.findall(r"    POST (\S+)\n\n```json\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+    assert len(requests) == 3
+    for path, body in requests:
+        assert api.post(path, body.encode()).status_code == 200, path
+
+
+def test_examples_in_the_openapi_document_are_what_is_answered(api):
+    schemas = api.get("/openapi.json").json()["components"]["schemas"]
+    modules = (predict, model_data, inference, drift_schemas)
+    models = {name: one for module in modules for name, one in vars(module).items() if name in schemas}
+    checked = [(model, example) for name, model in models.items() for example in schemas[name].get("examples", ())]
+    assert len(checked) > 12
+    for model, example in checked:
+        model.model_validate_json(json.dumps(example))
 
 
 def test_a_view_that_the_model_must_have_is_named_when_nothing_of_it_is_given(api):

@@ -45,6 +45,7 @@ def router(edge: Edge) -> APIRouter:
 def _add_health(found: APIRouter, edge: Edge) -> None:
     @found.get(f"{OPEN_INFERENCE_PATH}/health/live", summary="Whether the process runs", response_model=Live)
     async def live() -> Response:
+        """Says nothing about the model."""
         return _json(Live(live=True))
 
     @found.get(
@@ -62,6 +63,7 @@ def _add_health(found: APIRouter, edge: Edge) -> None:
         f"{_MODEL}/ready", summary="Whether this model is loaded", response_model=ModelReady, responses=problems(404)
     )
     async def model_ready(model_name: str) -> Response:
+        """The name is the registered model's."""
         return _json(ModelReady(name=_served(edge, model_name).version.name, ready=True))
 
     @found.get(
@@ -71,6 +73,7 @@ def _add_health(found: APIRouter, edge: Edge) -> None:
         responses=problems(404),
     )
     async def version_ready(model_name: str, model_version: str) -> Response:
+        """404 when another version answers by now."""
         return _json(ModelReady(name=_served(edge, model_name, model_version).version.name, ready=True))
 
 
@@ -83,6 +86,7 @@ def _add_metadata(found: APIRouter, edge: Edge) -> None:
 
     @found.get(OPEN_INFERENCE_PATH, summary="The server and its extensions", response_model=ServerMetadata)
     async def server() -> Response:
+        """Tensors may travel in binary form, both ways."""
         return _json(ServerMetadata(name="credit-scoring", version=__version__, extensions=("binary_tensor_data",)))
 
     @found.get(_MODEL, summary="The model's tensors", **described_by)

@@ -50,6 +50,7 @@ def router(edge: Edge) -> APIRouter:
 def _add_service(found: APIRouter, edge: Edge) -> None:
     @found.get("/", summary="What this service is", response_model=ServiceLinks)
     async def root() -> Response:
+        """Name, version, and where to go on."""
         return _json(ServiceLinks(name="credit-scoring", version=__version__, links=_LINKS))
 
     @found.get("/health", summary="Whether decisions can be made", response_model=Health, responses=problems(503))
@@ -77,6 +78,7 @@ def _add_model(found: APIRouter, edge: Edge) -> None:
         dependencies=reading,
     )
     async def info(request: Request) -> Response:
+        """Where it comes from, how well it did at training, and how it decides."""
         query(request)
         return _json(model_info(edge.service.models.current()))
 

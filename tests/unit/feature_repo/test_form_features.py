@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from credit.schemas.categories import UNKNOWN, known_categories
 from credit.schemas.raw import DAYS_SENTINEL, raw_tables
-from feature_repo.catalogue import load_catalogue
+from feature_repo.catalogue import Catalogue, load_catalogue
 from feature_repo.form_features import form_columns, form_features
 from feature_repo.fresh.applications import checked_applications
 from feature_repo.fresh.compute import features_at_application
@@ -62,6 +62,20 @@ def test_a_text_outside_the_vocabulary_is_unknown_before_anything_is_derived():
     assert organization.derive(["Business Entity Type 99"]) == UNKNOWN
     assert organization.derive(["Business Entity Type 3"]) is None
     assert organization.derive([None]) is None
+
+
+def test_an_expression_that_is_not_known_here_gives_no_feature(monkeypatch):
+    view = load_catalogue().view("application")
+    changed = [
+        feature.model_copy(update={"sql": "time_in_work(DAYS_EMPLOYED) + 1"})
+        if feature.name == "days_employed"
+        else feature
+        for feature in view.features
+    ]
+    catalogue = Catalogue(views=(view.model_copy(update={"features": tuple(changed)}),))
+    monkeypatch.setattr("feature_repo.form_features.load_catalogue", lambda: catalogue)
+    found = form_features.__wrapped__()
+    assert {form.name for form in form_features()} - {form.name for form in found} == {"days_employed"}
 
 
 def test_the_label_is_no_column_of_an_application():
