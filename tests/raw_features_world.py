@@ -71,14 +71,14 @@ def loaded(bundle: Bundle, reader=None) -> LoadedModel:
 class Api:
     """The application in this process; `call` sends requests and answers in their order."""
 
-    def __init__(self, bundle: Bundle, reader=None, decisions=None, drift=None) -> None:
+    def __init__(self, bundle: Bundle, reader=None, decisions=None, drift=None, access=None) -> None:
         self.reader = reader or FakeReader({})
         self.decisions = decisions or FakeDecisionLog()
         self.models = Models(loaded(bundle, self.reader))
         self.service = ScoringService(self.models, self.decisions, ScoringMetrics(CollectorRegistry()))
         self._pool = ThreadPoolExecutor(2)
         self._workers = Workers(self._pool, LIMITS)
-        self.app = build_api(Edge(self.service, self._workers, Access(), BODIES, drift))
+        self.app = build_api(Edge(self.service, self._workers, access or Access(), BODIES, drift=drift))
 
     def call(self, *requests: Mapping[str, object]) -> list[httpx.Response]:
         async def go() -> list[httpx.Response]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from feature_repo.form_features import form_features
 from serving.api.bodies import described, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
@@ -24,8 +25,8 @@ from serving.schemas.predict import (
     SimpleRequest,
 )
 
-#: Items that one turn of a batch takes.
-_CHUNK: Final = 25
+#: Items that one turn of a batch takes: some milliseconds.
+_CHUNK: Final = 10
 _THRESHOLD: Final = query_parameter(
     "threshold",
     "Another threshold to try: a simulation, and marked as one.",
@@ -40,6 +41,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def router(edge: Edge) -> APIRouter:
     """`POST /predict`, `/predict/simple`, `/predict/batch` and `/predict/explain`."""
+    form_features()  # read from files once: no request has to wait for it
     found = APIRouter(tags=["raw features"])
     predictions, explanations = edge.needs("score"), edge.needs("explain")
 
