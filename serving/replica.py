@@ -22,7 +22,7 @@ from serving.model_store import ModelStore, ModelWatcher
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
-from serving.stores import decision_log, feature_reader
+from serving.stores import decision_log, drift_summaries, feature_reader
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
@@ -49,6 +49,7 @@ class Replica:
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
         self.service = ScoringService(store, decision_log(settings), metrics)
         self._workers = Workers(self._pool, _admission(settings))
+        self._drift = drift_summaries(settings)
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -58,7 +59,8 @@ class Replica:
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
         bodies = BodyLimits(self._settings.max_body_bytes, self._settings.max_batch_body_bytes)
-        return build_api(Edge(self.service, self._workers, Access(), bodies), echo_request_id=echo_request_id)
+        edge = Edge(self.service, self._workers, Access(), bodies, drift=self._drift)
+        return build_api(edge, echo_request_id=echo_request_id)
 
     async def check_health(self) -> None:
         """Raise StepError when only a new process can help.
@@ -80,6 +82,7 @@ class Replica:
         self._workers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()
+        self._drift.close()
 
 
 def champion_source(settings: ServingSettings) -> ChampionSource:

@@ -42,7 +42,9 @@ class ServingSettings(RedisAccess):
         15.0, gt=0, description="A batch that takes longer is answered with 503 `timeout`."
     )
     max_body_bytes: int = Field(16_384, ge=64, description="Largest request body; a larger one is answered with 413.")
-    max_batch_body_bytes: int = Field(1_048_576, ge=64, description="Largest body of a batch.")
+    max_batch_body_bytes: int = Field(
+        1_048_576, ge=64, description="Largest body of a batch, of raw features, of an inference."
+    )
 
     decision_redis_url: SecretStr | None = Field(
         None, description="Decision log: address of its Redis; the online store's when unset."

@@ -4,6 +4,7 @@ from credit.schemas.features import ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.reader import PackedReader
 from serving.decision_log import RedisDecisionLog
+from serving.drift_summaries import RedisDriftSummaries
 from serving.settings import ServingSettings
 
 
@@ -25,3 +26,12 @@ def decision_log(settings: ServingSettings) -> RedisDecisionLog:
         SettingsError: its address is malformed.
     """
     return RedisDecisionLog(settings.decision_log, settings.feature_project, settings.decision_stream_limit)
+
+
+def drift_summaries(settings: ServingSettings) -> RedisDriftSummaries:
+    """Where monitoring leaves its drift summaries.
+
+    Raises:
+        SettingsError: the decision log's address is malformed.
+    """
+    return RedisDriftSummaries(settings.decision_log, settings.feature_project)

@@ -1,5 +1,6 @@
 """The ASGI application: routers, problem details, and what surrounds every request."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,11 +15,11 @@ from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
 from serving.api.edge import RequestEdge
 from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
-from serving.api.routes import operations, score
+from serving.api.routes import inference, model_data, operations, predecessor, score
 
 _DESCRIPTION: Final = "Calibrated probability of default, decision and reasons for a client, in one call."
 #: One router for each subject.
-_ROUTERS: Final = (score.router, operations.router)
+_ROUTERS: Final = (score.router, predecessor.router, model_data.router, inference.router, operations.router)
 
 
 def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
@@ -45,10 +46,20 @@ class _Api(FastAPI):
         """The OpenAPI document."""
         document = super().openapi()
         operations = [operation for path in document["paths"].values() for operation in path.values()]
+        _gather_body_schemas(document, operations)
         for status, answer in [found for operation in operations for found in operation["responses"].items()]:
             if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
         return document
+
+
+def _gather_body_schemas(document: dict[str, Any], operations: Iterable[dict[str, Any]]) -> None:
+    """Put the models that bodies refer to where their references look for them."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for operation in operations:
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            for name, schema in body["schema"].pop("$defs", {}).items():
+                schemas.setdefault(name, schema)
 
 
 async def _on_credit_error(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from fastapi.params import Depends
 
 from serving.api.access import Access, Scope
 from serving.api.workers import Workers
+from serving.drift_summaries import DriftSummaries
 from serving.service import ScoringService
 
 
@@ -27,12 +28,14 @@ class Edge:
         workers: threads in which the service is called.
         access: tells callers and what they may do.
         bodies: limits of request bodies.
+        drift: where drift summaries are found, if anywhere.
     """
 
     service: ScoringService
     workers: Workers
     access: Access
     bodies: BodyLimits
+    drift: DriftSummaries | None = None
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

@@ -3,16 +3,20 @@
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any, Final, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from credit import errors
+from serving.raw_features.errors import LackingFeaturesError
 
 MEDIA_TYPE = "application/problem+json"
 BODY_FIELD = "body"
 RETRY_AFTER_SECONDS = 1
+#: Below this path clients of the Open Inference Protocol look for the text of an error under `error`.
+OPEN_INFERENCE_PATH: Final = "/v2"
 
 
 class OverloadedError(errors.CreditError):
@@ -61,6 +65,15 @@ class NotFoundError(errors.CreditError):
     code = "not_found"
 
 
+class NotHealthyError(errors.CreditError):
+    """Decisions cannot be made; `checks` says by part what is in the way."""
+
+    def __init__(self, state: Literal["degraded", "unavailable"], checks: Mapping[str, str]) -> None:
+        self.code = state
+        self.checks = dict(checks)
+        super().__init__(f"the service is {state}: " + "; ".join(text for text in checks.values() if text != "ok"))
+
+
 class FieldProblem(BaseModel):
     """What is wrong with one field of a request."""
 
@@ -87,7 +100,9 @@ class InvalidRequestError(errors.CreditError):
 
 
 class Problem(BaseModel):
-    """The body of every error answer."""
+    """The body of every error answer. Some have further members, as RFC 9457 allows."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="URN of the kind of problem; ends in `code`.")
     title: str
@@ -115,6 +130,8 @@ _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     errors.ModelNotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded yet"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way"),
     RequestTimeoutError: (HTTPStatus.SERVICE_UNAVAILABLE, "The answer took too long"),
+    NotHealthyError: (HTTPStatus.SERVICE_UNAVAILABLE, "Decisions cannot be made"),
+    LackingFeaturesError: (HTTPStatus.CONFLICT, "Features that the model must have are missing"),
 }
 _FAULT = (HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed")
 
@@ -123,7 +140,8 @@ def problem_response(request: Request, error: errors.CreditError) -> Response:
     """`error` as an HTTP answer; 503 and 429 carry Retry-After, 401 how to authenticate."""
     status, title = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), _FAULT)
     findings = error.problems if isinstance(error, InvalidRequestError) else None
-    return _response(request, status, title, str(error), error.code, findings, _headers(error, status))
+    more = {"state": error.code, "checks": error.checks} if isinstance(error, NotHealthyError) else {}
+    return _response(request, status, title, str(error), error.code, findings, _headers(error, status), more)
 
 
 def http_problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -153,16 +171,21 @@ def _response(
     code: str,
     findings: tuple[FieldProblem, ...] | None = None,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
+    path = request.url.path
+    if path == OPEN_INFERENCE_PATH or path.startswith(f"{OPEN_INFERENCE_PATH}/"):
+        more = {"error": detail, **(more or {})}
     problem = Problem(
         type=f"urn:credit-scoring:problem:{code}",
         title=title,
         status=status,
         detail=detail,
-        instance=request.url.path,
+        instance=path,
         code=code,
         request_id=request.state.request_id,
         errors=findings,
+        **(more or {}),
     )
     extra = dict(headers or {})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+import tritonclient.http as triton
+from raw_features_world import stored_values
 from redis_servers import free_port, redis_server
 from serving_world import FIRST_CLIENT, PROJECT, World, write_clients
 
@@ -123,6 +125,23 @@ def test_the_decision_is_in_the_stream_before_the_answer_and_replays(service, bu
     )  # fmt: skip
     assert record.model.bundle == bundle.bundle_id
     assert replay(record, bundle).probability == body["probability"]
+
+
+def test_raw_features_and_the_inference_protocol_give_the_scored_probability(service, bundle):
+    scored = service.score({"client_id": FIRST_CLIENT}).json()
+    predicted = service.http.post("/predict", json={"features": stored_values(service.views, 0)}).json()
+    with triton.InferenceServerClient(f"127.0.0.1:{service.port}") as client:
+        rows = bundle.matrix(service.views)
+        tensor = triton.InferInput("features", rows.shape, "FP64")
+        tensor.set_data_from_numpy(rows)
+        inferred = client.infer("credit-scoring", [tensor], model_version=service.version).as_numpy("probability")
+    assert predicted["probability"] == scored["probability"] == inferred[0]
+    assert [service.http.get(path).status_code for path in ("/", "/health", "/redoc", "/data/drift")] == [
+        200,
+        200,
+        200,
+        404,
+    ]
 
 
 def test_an_unknown_client_is_not_scored(service):

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -293,13 +294,16 @@ def test_readiness_needs_the_stores(call, service):
     assert_problem(answer, 503, "store_unavailable")
 
 
-def test_the_docs_page_needs_no_other_host(call):
-    page, script, style = call(
-        get("/docs"), get("/docs/assets/swagger-ui-bundle.js"), get("/docs/assets/swagger-ui.css")
-    )
-    assert page.status_code == script.status_code == style.status_code == 200
+@pytest.mark.parametrize(
+    ("path", "assets"), [("/docs", ("swagger-ui-bundle.js", "swagger-ui.css")), ("/redoc", ("redoc.standalone.js",))]
+)
+def test_the_docs_pages_need_no_other_host(call, path, assets):
+    page, *loaded = call(get(path), *(get(f"/docs/assets/{name}") for name in assets))
+    assert {answer.status_code for answer in (page, *loaded)} == {200}
+    assert all(f'"/docs/assets/{name}"' in page.text for name in assets)
     assert "http://" not in page.text
     assert "https://" not in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self';")
 
 
 def test_the_openapi_document_describes_bodies_and_problems(call):
@@ -312,6 +316,13 @@ def test_the_openapi_document_describes_bodies_and_problems(call):
         assert list(response["content"]) == [expected]
     example = answer.json()["components"]["schemas"]["ScoreAnswer"]["examples"][0]
     ScoreAnswer.model_validate_json(json.dumps(example))
+
+
+def test_every_reference_of_the_openapi_document_leads_somewhere(call):
+    (answer,) = call(get("/openapi.json"))
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', answer.text))
+    assert references
+    assert references <= answer.json()["components"]["schemas"].keys()
 
 
 def test_the_access_log_tells_nothing_about_the_client(call, caplog):

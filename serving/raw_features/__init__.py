@@ -1,0 +1,1 @@
+"""Scores from features that the caller sends: nothing is read, and nothing is recorded."""
