@@ -27,12 +27,16 @@ class Edge:
         workers: threads in which the service is called.
         access: tells callers and what they may do.
         bodies: limits of request bodies.
+        metrics_open: whether anyone may read /metrics.
+        cors_origins: sites whose pages may call from a browser.
     """
 
     service: ScoringService
     workers: Workers
     access: Access
     bodies: BodyLimits
+    metrics_open: bool = True
+    cors_origins: tuple[str, ...] = ()
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

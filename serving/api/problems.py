@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from credit import errors
+from serving.callers.identity import SigningKeysUnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 BODY_FIELD = "body"
@@ -34,9 +35,13 @@ class BodyTooLargeError(errors.CreditError):
 
 
 class NotAuthenticatedError(errors.CreditError):
-    """The request does not prove who calls."""
+    """The request does not prove who calls; `shown` says whether it tried."""
 
     code = "not_authenticated"
+
+    def __init__(self, message: str, *, shown: bool = False) -> None:
+        self.challenge = 'Bearer realm="credit-scoring"' + (', error="invalid_token"' if shown else "")
+        super().__init__(message)
 
 
 class NotAllowedError(errors.CreditError):
@@ -113,6 +118,7 @@ _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     errors.StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "A store does not answer"),
     errors.DecisionLogFullError: (HTTPStatus.SERVICE_UNAVAILABLE, "The decision log is full"),
     errors.ModelNotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded yet"),
+    SigningKeysUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "Tokens cannot be checked"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way"),
     RequestTimeoutError: (HTTPStatus.SERVICE_UNAVAILABLE, "The answer took too long"),
 }
@@ -123,7 +129,7 @@ def problem_response(request: Request, error: errors.CreditError) -> Response:
     """`error` as an HTTP answer; 503 and 429 carry Retry-After, 401 how to authenticate."""
     status, title = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), _FAULT)
     findings = error.problems if isinstance(error, InvalidRequestError) else None
-    return _response(request, status, title, str(error), error.code, findings, _headers(error, status))
+    return _response(request, status, title, str(error), error.code, findings, _headers(error))
 
 
 def http_problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -137,11 +143,13 @@ def fault_response(request: Request) -> Response:
     return _response(request, *_FAULT, "an unexpected error; the log has it under the request id", "internal")
 
 
-def _headers(error: errors.CreditError, status: HTTPStatus) -> dict[str, str]:
+def _headers(error: errors.CreditError) -> dict[str, str]:
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(math.ceil(error.retry_after))}
-    if status == HTTPStatus.UNAUTHORIZED:
-        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, NotAuthenticatedError):
+        return {"WWW-Authenticate": error.challenge}
+    if isinstance(error, NotAllowedError):
+        return {"WWW-Authenticate": 'Bearer realm="credit-scoring", error="insufficient_scope"'}
     return {}
 
 
