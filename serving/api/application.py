@@ -14,6 +14,7 @@ from serving.api.access import Access
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
 from serving.api.edge import RequestEdge
+from serving.api.guards import check_guarded
 from serving.api.headers import SafeHeaders, with_cors
 from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
 from serving.api.routes import operations, score
@@ -35,6 +36,7 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
     for router in _ROUTERS:
         api.include_router(router(edge))
     add_docs_page(api)
+    check_guarded(api.routes)
     api.add_exception_handler(CreditError, _on_credit_error)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_fault)

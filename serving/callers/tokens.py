@@ -80,7 +80,7 @@ class TokenVerifier:
                 leeway=rules.leeway,
                 options=_OPTIONS,  # type: ignore[arg-type]  # a TypedDict there
             )
-        except (exceptions.PyJWTError, ValueError, OverflowError) as error:
+        except (exceptions.PyJWTError, ValueError, TypeError, OverflowError) as error:
             raise _refusal(error) from None
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
