@@ -96,11 +96,16 @@ class CallerSettings(EnvironmentSettings):
             raise ValueError("each must be exact: scheme, host and perhaps a port, without a path and without *")
         return origins
 
+    @field_validator("api_keys_path")
+    @classmethod
+    def _absolute(cls, given: Path) -> Path:
+        return given.absolute()  # replicas have working folders of their own
+
     @field_validator("jwt_keys")
     @classmethod
     def _trustworthy(cls, given: str | None) -> str | None:
         if given is None or "://" not in given:
-            return given
+            return given and str(Path(given).absolute())
         address = urlsplit(given)
         if address.scheme not in ("https", "http") or not address.hostname:
             raise ValueError("must be a file or an https:// address")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from credit.errors import SettingsError
@@ -71,9 +73,17 @@ def test_an_address_that_others_could_change_is_refused(address):
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["/etc/jwks.json", "jwks.json", "http://127.0.0.1:8080/jwks", "http://localhost/k"])
+@pytest.mark.parametrize("address", ["/etc/jwks.json", "http://127.0.0.1:8080/jwks", "http://localhost/k"])
 def test_a_file_or_an_address_on_this_machine_is_taken(address):
     assert ServingSettings.load(**JWT | {"jwt_keys": address}).jwt_keys == address
+
+
+def test_files_are_found_from_any_working_folder():
+    settings = ServingSettings.load(
+        **JWT | {"authentication": "keys,jwt", "jwt_keys": "jwks.json", "api_keys_path": "keys.json"}
+    )
+    assert settings.jwt_keys == str(Path("jwks.json").absolute())
+    assert settings.api_keys_path == Path("keys.json").absolute()
 
 
 @pytest.mark.parametrize(
