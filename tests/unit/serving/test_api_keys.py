@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from callers import make_key, write_keys
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit.errors import SettingsError
@@ -130,6 +130,7 @@ def test_two_keys_with_one_id_are_refused():
         parsed_keys(_json(twice))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_other_content_is_refused(content):
     with pytest.raises(SettingsError):

@@ -2,7 +2,7 @@ import re
 
 import pytest
 from callers import make_key
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.callers.credentials import LONGEST_CREDENTIAL, credential_of
@@ -65,6 +65,7 @@ def test_anything_else_is_refused(authorization, api_key, reason):
     assert refused.value.reason == reason
 
 
+@settings(deadline=None)
 @given(st.lists(VISIBLE, max_size=3), st.lists(VISIBLE, max_size=3))
 def test_whatever_comes_is_a_credential_or_a_refusal_that_repeats_nothing(authorization, api_key):
     found = outcome(authorization, api_key)

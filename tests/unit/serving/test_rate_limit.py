@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.api.access import Caller
@@ -28,6 +28,7 @@ ASKING = st.lists(
 RATES = st.builds(Rate, st.floats(0.1, 100), st.integers(1, 100))
 
 
+@settings(deadline=None)
 @given(RATES, ASKING)
 def test_over_any_time_no_more_is_paid_than_the_rate_and_one_last_cost(rate, asking):
     clock = Clock()
@@ -44,6 +45,7 @@ def test_over_any_time_no_more_is_paid_than_the_rate_and_one_last_cost(rate, ask
             assert before_last <= rate.burst + seconds * rate.per_second + 1e-6
 
 
+@settings(deadline=None)
 @given(RATES, ASKING)
 def test_whoever_waits_as_told_is_let_in(rate, asking):
     clock = Clock()
@@ -57,6 +59,7 @@ def test_whoever_waits_as_told_is_let_in(rate, asking):
             assert bucket.spend(cost) is None
 
 
+@settings(deadline=None)
 @given(RATES, st.integers(1, 1_000))
 def test_a_batch_of_any_size_is_taken_after_a_pause_and_costs_its_size(rate, clients):
     clock = Clock()
