@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("feature_repo.cli.data:app", "Generate, download, ingest and check raw data."),
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
+    "keys": ("serving.keys_cli:app", "Create, list and revoke API keys of the scoring service."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
     "models": ("training.cli.models:app", "List, compare, verify, promote and roll back models."),
     "redis": ("feature_repo.cli.redis:app", "Start and stop the private Redis."),

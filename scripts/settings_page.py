@@ -48,7 +48,7 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "must be set"
     value: Any = field.default
-    if value is None:
+    if value is None or value == ():
         return "unset"
     shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
     return f"`{shown}`"

@@ -17,6 +17,7 @@ from credit.errors import BundleError, StepError, StoreUnavailableError
 from credit.platform import Home
 from credit.progress import step
 from serving.local_ray import check_port_free, running_service, watch
+from serving.loopback import is_loopback
 from serving.pointer import pointer_path
 from serving.registry import NoChampionError
 from serving.settings import ServingSettings
@@ -28,7 +29,9 @@ _HOPELESS = (NoChampionError.code, BundleError.code)
 
 
 def app(
-    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; a loopback address while authentication is off.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell readiness as JSON.")] = False,
 ) -> None:
@@ -49,11 +52,14 @@ def check_ready_to_start(settings: ServingSettings) -> None:
     """What would make every request fail and can be told before Ray starts.
 
     Raises:
-        CreditError: a store does not answer, the public key cannot be read, or nothing was ever trained.
+        CreditError: a store does not answer, a key cannot be read, or nothing was ever trained.
     """
+    from serving.callers.authenticator import Authenticator
     from serving.stores import decision_log, feature_reader
 
     load_public_key(settings.public_key_path)
+    if settings.authentication != "off":
+        Authenticator(settings)
     for store in (feature_reader(settings, ()), decision_log(settings)):
         with closing(store):
             try:
@@ -93,7 +99,8 @@ def _greeting(settings: ServingSettings, state: dict[str, object]) -> str:
     assert isinstance(model, dict)
     return (
         f"ready: {address}/v1/score answers with {model['name']} version {model['version']}; "
-        f"API page {address}/docs; authentication is {state['authentication']}, this machine only"
+        f"API page {address}/docs; authentication is {state['authentication']}"
+        f"{', this machine only' if is_loopback(settings.host) else ''}"
     )
 
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from credit.errors import CreditError
 from credit.schemas.decision import DecisionRecord, ModelVersion, ViewState
 from credit.schemas.features import ViewStatus
+from serving.callers.identity import Reason
 
 _SECONDS: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _HOURS: Final = tuple(hours * 3600.0 for hours in (1, 6, 12, 24, 36, 48, 72, 168))
@@ -45,6 +46,9 @@ class ScoringMetrics:
         self._probability = Histogram(
             "credit_score_pd", "Calibrated probabilities of default.", buckets=_PROBABILITIES, registry=registry
         )
+        self._refused = Counter(
+            "credit_auth_failures", "Requests whose caller was turned away.", ("reason",), registry=registry
+        )
         self._model = Gauge(
             "credit_model_info", "1 for the model that answers, 0 for earlier ones.", ("name", "version", "bundle"),
             registry=registry, multiprocess_mode="livemax",
@@ -69,6 +73,10 @@ class ScoringMetrics:
     def failed(self, error: CreditError, model: ModelVersion | None) -> None:
         """Count a client that was not scored."""
         self._requests.labels(error.code, model.version if model else _NO_MODEL).inc()
+
+    def turned_away(self, reason: Reason) -> None:
+        """Count a caller that did not prove who it is, or may not do what it asked for."""
+        self._refused.labels(reason).inc()
 
     def serving(self, model: ModelVersion) -> None:
         """Name the model that answers from now on."""

@@ -16,6 +16,8 @@ from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge
 from serving.api.workers import Admission, Workers
 from serving.bundle_cache import BundleCache
+from serving.callers.authenticator import Authenticator
+from serving.callers.rate_limit import RateLimits
 from serving.champion import ChampionSource
 from serving.metrics import ScoringMetrics
 from serving.model_store import ModelStore, ModelWatcher
@@ -32,7 +34,7 @@ class Replica:
     """Everything that one process needs to answer requests.
 
     Raises:
-        SettingsError: an address is malformed.
+        SettingsError: an address is malformed, or a file of keys cannot be used.
         BundleError: the public key cannot be read.
     """
 
@@ -50,16 +52,29 @@ class Replica:
         self.service = ScoringService(store, decision_log(settings), metrics)
         self._workers = Workers(self._pool, _admission(settings))
         self._drift = drift_summaries(settings)
+        self._authenticator = None if settings.authentication == "off" else Authenticator(settings)
+        self._access = Access(self._authenticator, RateLimits(settings.default_rate), metrics.turned_away)
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
-        log.warning("authentication is %s", self._settings.authentication)
+        off = self._authenticator is None
+        log.log(logging.WARNING if off else logging.INFO, "authentication is %s", self._access.mode)
+        if self._authenticator is not None:
+            self._authenticator.start()
         self._watcher.start()
 
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
         bodies = BodyLimits(self._settings.max_body_bytes, self._settings.max_batch_body_bytes)
-        edge = Edge(self.service, self._workers, Access(), bodies, drift=self._drift)
+        edge = Edge(
+            self.service,
+            self._workers,
+            self._access,
+            bodies,
+            metrics_open=self._settings.metrics_access == "open",
+            cors_origins=self._settings.cors_origins,
+            drift=self._drift,
+        )
         return build_api(edge, echo_request_id=echo_request_id)
 
     async def check_health(self) -> None:
@@ -79,6 +94,8 @@ class Replica:
     def close(self) -> None:
         """Stop threads and release connections."""
         self._watcher.stop()
+        if self._authenticator is not None:
+            self._authenticator.close()
         self._workers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()

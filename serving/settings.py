@@ -1,8 +1,7 @@
 """Settings of the scoring service: one frozen class, environment prefix `SERVING_`, unknown names refused."""
 
-import ipaddress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -12,18 +11,17 @@ from credit.platform import Home
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.settings import RedisAccess
+from serving.callers.settings import CallerSettings
+from serving.loopback import is_loopback
 
 
-class ServingSettings(RedisAccess):
+class ServingSettings(RedisAccess, CallerSettings):
     """Everything an operator can set; each field says what it does."""
 
     model_config = SettingsConfigDict(env_prefix="SERVING_", frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address that the HTTP front end listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the HTTP front end listens on.")
-    authentication: Literal["off"] = Field(
-        description="How callers prove who they are. `off` must be chosen on purpose and allows only a loopback host."
-    )
     replicas: int = Field(1, ge=1, description="Processes that answer requests.")
     scoring_threads: int = Field(2, ge=1, le=64, description="Requests that one replica works on at the same moment.")
     max_ongoing_requests: int = Field(
@@ -94,7 +92,7 @@ class ServingSettings(RedisAccess):
 
     @model_validator(mode="after")
     def _open_only_locally(self) -> "ServingSettings":
-        if not is_loopback(self.host):  # `off` is the only mode there is
+        if self.authentication == "off" and not is_loopback(self.host):
             raise ValueError(
                 f"authentication is off, so only this machine may call: the host must be a loopback address, "
                 f"not {self.host}"
@@ -109,13 +107,3 @@ class ServingSettings(RedisAccess):
             SettingsError: names every setting that is missing, malformed or unknown.
         """
         return cls(**{name: value for name, value in given.items() if value is not None})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,9 +11,12 @@ from starlette.types import ASGIApp
 
 from credit import __version__
 from credit.errors import CreditError
+from serving.api.access import Access
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
 from serving.api.edge import RequestEdge
+from serving.api.guards import check_guarded
+from serving.api.headers import SafeHeaders, with_cors
 from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
 from serving.api.routes import inference, model_data, operations, predecessor, score
 
@@ -30,21 +33,26 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
         echo_request_id: see `RequestEdge`.
     """
     api = _Api(title="Credit scoring", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None)
+    api.access = edge.access
     for router in _ROUTERS:
         api.include_router(router(edge))
     add_docs_page(api)
+    check_guarded(api.routes)
     api.add_exception_handler(CreditError, _on_credit_error)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_fault)
-    return RequestEdge(api, echo_request_id)
+    return RequestEdge(SafeHeaders(with_cors(api, edge.cors_origins)), echo_request_id)
 
 
 class _Api(FastAPI):
     """FastAPI documents error models as plain JSON; ours are problem details."""
 
+    access: Access
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         document = super().openapi()
+        self.access.documented(document)
         operations = [operation for path in document["paths"].values() for operation in path.values()]
         _gather_body_schemas(document, operations)
         for status, answer in [found for operation in operations for found in operation["responses"].items()]:

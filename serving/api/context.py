@@ -29,6 +29,8 @@ class Edge:
         access: tells callers and what they may do.
         bodies: limits of request bodies.
         drift: where drift summaries are found, if anywhere.
+        metrics_open: whether anyone may read /metrics.
+        cors_origins: sites whose pages may call from a browser.
     """
 
     service: ScoringService
@@ -36,6 +38,8 @@ class Edge:
     access: Access
     bodies: BodyLimits
     drift: DriftSummaries | None = None
+    metrics_open: bool = True
+    cors_origins: tuple[str, ...] = ()
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from credit import errors
+from serving.callers.identity import SigningKeysUnavailableError
 from serving.raw_features.errors import LackingFeaturesError
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,9 +39,13 @@ class BodyTooLargeError(errors.CreditError):
 
 
 class NotAuthenticatedError(errors.CreditError):
-    """The request does not prove who calls."""
+    """The request does not prove who calls; `shown` says whether it tried."""
 
     code = "not_authenticated"
+
+    def __init__(self, message: str, *, shown: bool = False) -> None:
+        self.challenge = 'Bearer realm="credit-scoring"' + (', error="invalid_token"' if shown else "")
+        super().__init__(message)
 
 
 class NotAllowedError(errors.CreditError):
@@ -128,6 +133,7 @@ _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     errors.StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "A store does not answer"),
     errors.DecisionLogFullError: (HTTPStatus.SERVICE_UNAVAILABLE, "The decision log is full"),
     errors.ModelNotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded yet"),
+    SigningKeysUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "Tokens cannot be checked"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way"),
     RequestTimeoutError: (HTTPStatus.SERVICE_UNAVAILABLE, "The answer took too long"),
     NotHealthyError: (HTTPStatus.SERVICE_UNAVAILABLE, "Decisions cannot be made"),
@@ -141,7 +147,7 @@ def problem_response(request: Request, error: errors.CreditError) -> Response:
     status, title = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), _FAULT)
     findings = error.problems if isinstance(error, InvalidRequestError) else None
     more = {"state": error.code, "checks": error.checks} if isinstance(error, NotHealthyError) else {}
-    return _response(request, status, title, str(error), error.code, findings, _headers(error, status), more)
+    return _response(request, status, title, str(error), error.code, findings, _headers(error), more)
 
 
 def http_problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -155,11 +161,13 @@ def fault_response(request: Request) -> Response:
     return _response(request, *_FAULT, "an unexpected error; the log has it under the request id", "internal")
 
 
-def _headers(error: errors.CreditError, status: HTTPStatus) -> dict[str, str]:
+def _headers(error: errors.CreditError) -> dict[str, str]:
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(math.ceil(error.retry_after))}
-    if status == HTTPStatus.UNAUTHORIZED:
-        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, NotAuthenticatedError):
+        return {"WWW-Authenticate": error.challenge}
+    if isinstance(error, NotAllowedError):
+        return {"WWW-Authenticate": 'Bearer realm="credit-scoring", error="insufficient_scope"'}
     return {}
 
 

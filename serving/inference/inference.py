@@ -47,6 +47,11 @@ class Inference:
         """All at once."""
         return self.joined([self.part(start) for start in self.parts()])
 
+    @property
+    def rows(self) -> int:
+        """Clients, or whatever else the rows are about."""
+        return len(self._matrix)
+
     def parts(self) -> range:
         """First rows of the parts."""
         return range(0, len(self._matrix), PART_ROWS)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from credit import __version__
+from serving.api.access import caller_of
 from serving.api.bodies import described, header, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import OPEN_INFERENCE_PATH, FieldProblem, InvalidRequestError, NotFoundError
@@ -142,6 +143,7 @@ async def _infer(edge: Edge, request: Request, model: LoadedModel) -> Response:
         if len(body) <= edge.bodies.single:
             return _answered(await edge.workers.run(request, lambda: Inference(model, body, length).answer()))
         (asked,) = await edge.workers.run_chunks(request, [partial(Inference, model, body, length)])
+        caller_of(request).spend(asked.rows, paid=1)
         parts = await edge.workers.run_chunks(request, [partial(asked.part, start) for start in asked.parts()])
         return _answered(*await edge.workers.run_chunks(request, [partial(asked.joined, parts)]))
     except InvalidFeaturesError as error:

@@ -27,7 +27,13 @@ def router(edge: Edge) -> APIRouter:
         await asyncio.to_thread(edge.service.check_stores)
         return {"status": "ready", "authentication": edge.access.mode, "model": version.model_dump()}
 
-    @found.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    @found.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        dependencies=[] if edge.metrics_open else edge.needs("admin"),
+        responses={} if edge.metrics_open else problems(),
+    )
     async def metrics() -> Response:
         return Response(generate_latest(edge.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

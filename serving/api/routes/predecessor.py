@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from feature_repo.form_features import form_features
+from serving.api.access import caller_of
 from serving.api.bodies import described, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
@@ -87,6 +88,7 @@ def router(edge: Edge) -> APIRouter:
         """Each item gets what it would get alone: its prediction or its own problem."""
         threshold = share(query(request, "threshold"), "threshold")
         wanted = await _body(edge, request, PredictBatchRequest)
+        caller_of(request).spend(len(wanted.items), paid=1)
         model = edge.service.models.current()
         features = [item.features for item in wanted.items]
         parts = [features[start : start + _CHUNK] for start in range(0, len(features), _CHUNK)]

@@ -64,6 +64,7 @@ def router(edge: Edge) -> APIRouter:
         """Each item gets its own decision or its own problem, as if it had been sent alone."""
         body = await raw_body(request, edge.bodies.batch)
         wanted = parsed(request, body, BatchRequest)
+        caller_of(request).spend(len(wanted.items), paid=1)
         asked = _asked(request, body)
         orders = [_order(item) for item in wanted.items]
         whose = [asked.item(at) for at in range(len(orders))]

@@ -303,7 +303,7 @@ def test_the_docs_pages_need_no_other_host(call, path, assets):
     assert all(f'"/docs/assets/{name}"' in page.text for name in assets)
     assert "http://" not in page.text
     assert "https://" not in page.text
-    assert page.headers["content-security-policy"].startswith("default-src 'self';")
+    assert page.headers["content-security-policy"].startswith("default-src 'none';")
 
 
 def test_the_openapi_document_describes_bodies_and_problems(call):

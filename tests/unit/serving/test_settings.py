@@ -5,7 +5,8 @@ from pydantic_settings import BaseSettings
 
 import feature_repo
 from credit.errors import SettingsError
-from serving.settings import ServingSettings, is_loopback
+from serving.loopback import is_loopback
+from serving.settings import ServingSettings
 
 
 @pytest.fixture(autouse=True)
