@@ -19,6 +19,7 @@ from serving.bundle_cache import BundleCache
 from serving.champion import ChampionSource
 from serving.metrics import ScoringMetrics
 from serving.model_store import ModelStore, ModelWatcher
+from serving.registered_models import RegisteredModels
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
@@ -49,6 +50,7 @@ class Replica:
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
         self.service = ScoringService(store, decision_log(settings), metrics)
         self._workers = Workers(self._pool, _admission(settings))
+        self._registered = registered_models(settings)
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -58,7 +60,8 @@ class Replica:
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
         bodies = BodyLimits(self._settings.max_body_bytes, self._settings.max_batch_body_bytes)
-        return build_api(Edge(self.service, self._workers, Access(), bodies), echo_request_id=echo_request_id)
+        edge = Edge(self.service, self._workers, Access(), bodies, self._registered)
+        return build_api(edge, echo_request_id=echo_request_id)
 
     async def check_health(self) -> None:
         """Raise StepError when only a new process can help.
@@ -78,6 +81,7 @@ class Replica:
         """Stop threads and release connections."""
         self._watcher.stop()
         self._workers.close()
+        self._registered.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()
 
@@ -91,6 +95,12 @@ def champion_source(settings: ServingSettings) -> ChampionSource:
     cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
     registry = MlflowRegistry(settings.mlflow_tracking_uri)
     return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
+
+
+def registered_models(settings: ServingSettings) -> RegisteredModels:
+    """The registry's versions, listed with a client of their own: the watcher's belongs to its thread."""
+    registry = MlflowRegistry(settings.mlflow_tracking_uri)
+    return RegisteredModels(settings.model_name, settings.model_alias, registry.versions)
 
 
 def _admission(settings: ServingSettings) -> Admission:

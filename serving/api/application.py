@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -13,12 +14,19 @@ from credit.errors import CreditError
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
 from serving.api.edge import RequestEdge
-from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
-from serving.api.routes import operations, score
+from serving.api.problems import MEDIA_TYPE, InvalidRequestError, fault_response, http_problem, problem_response
+from serving.api.routes import clients, explain, models, operations, score, whatif
 
 _DESCRIPTION: Final = "Calibrated probability of default, decision and reasons for a client, in one call."
 #: One router for each subject.
-_ROUTERS: Final = (score.router, operations.router)
+_ROUTERS: Final = (
+    score.router,
+    explain.router,
+    whatif.router,
+    clients.router,
+    models.router,
+    operations.router,
+)
 
 
 def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
@@ -33,6 +41,7 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
         api.include_router(router(edge))
     add_docs_page(api)
     api.add_exception_handler(CreditError, _on_credit_error)
+    api.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_fault)
     return RequestEdge(api, echo_request_id)
@@ -54,6 +63,11 @@ class _Api(FastAPI):
 async def _on_credit_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CreditError)
     return problem_response(request, error)
+
+
+async def _on_invalid_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem_response(request, InvalidRequestError.of_parameters(error.errors()))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from fastapi.params import Depends
 
 from serving.api.access import Access, Scope
 from serving.api.workers import Workers
+from serving.registered_models import RegisteredModels
 from serving.service import ScoringService
 
 
@@ -27,12 +28,14 @@ class Edge:
         workers: threads in which the service is called.
         access: tells callers and what they may do.
         bodies: limits of request bodies.
+        registered: tells the versions in the registry.
     """
 
     service: ScoringService
     workers: Workers
     access: Access
     bodies: BodyLimits
+    registered: RegisteredModels | None = None
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

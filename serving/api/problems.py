@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError
@@ -84,6 +85,11 @@ class InvalidRequestError(errors.CreditError):
         return cls(
             [FieldProblem(field=".".join(map(str, each["loc"])) or BODY_FIELD, message=each["msg"]) for each in found]
         )
+
+    @classmethod
+    def of_parameters(cls, found: Sequence[Mapping[str, Any]]) -> "InvalidRequestError":
+        """FastAPI's findings about path and query, without the input."""
+        return cls([FieldProblem(field=".".join(map(str, each["loc"][1:])), message=each["msg"]) for each in found])
 
 
 class Problem(BaseModel):
