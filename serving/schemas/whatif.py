@@ -1,8 +1,10 @@
 """Bodies of `POST /v1/whatif`."""
 
+import sys
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from credit.reason_codes import Language
 from credit.schemas.decision import Decision, Reason, ViewState
@@ -12,7 +14,18 @@ from serving.schemas.score import EXAMPLE_CLIENT, AnsweringModel, ClientId, Stri
 
 MOST_OVERRIDES: Final = 500
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
-_Value = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(max_length=200)] | None
+
+
+def _number_text_or_null(value: object) -> object:
+    """One finding for a value, not one for each type that it could have been."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    raise PydanticCustomError("stored_value", "must be a finite number, a text or null")
+
+
+_Value = Annotated[float | str | None, BeforeValidator(_number_text_or_null)]
 
 
 class WhatIfRequest(StrictRequest):

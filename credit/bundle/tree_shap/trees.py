@@ -94,14 +94,22 @@ def split_thresholds(trees: Sequence[Tree], features: int) -> tuple[NDArray[np.f
     """By feature, every number at which some tree splits it, rising; of categories there are none.
 
     Along one feature the margin changes nowhere else than between numbers up to a threshold and those beyond it.
+    LightGBM takes numbers next to zero for zero, so that thresholds there stand beside them.
     """
     found: list[set[float]] = [set() for _ in range(features)]
     for tree in trees:
         around_zero = _AROUND_ZERO if tree.zero_is_missing else ()
         for split in tree.splits:
             if not split.categories:
-                found[split.feature].update((split.threshold, *around_zero))
+                found[split.feature].update((_beside_zero(split.threshold), *around_zero))
     return tuple(np.array(sorted(thresholds), dtype=np.float64) for thresholds in found)
+
+
+def _beside_zero(threshold: float) -> float:
+    below, above = _AROUND_ZERO
+    if not below < threshold < above:
+        return threshold
+    return below if threshold < 0 else above
 
 
 def _splits(fields: dict[str, str]) -> tuple[Split, ...]:

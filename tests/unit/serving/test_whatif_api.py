@@ -193,6 +193,8 @@ def test_numbers_beyond_all_bounds_are_refused(world):
             {"method": "POST", "url": "/v1/whatif", "content": content, "headers": {"Content-Type": "application/json"}}
         )
         assert answer.status_code == 422, number
+        (found,) = answer.json()["errors"]
+        assert found == {"field": "overrides.ext_source_1", "message": "must be a finite number, a text or null"}
 
 
 def test_an_unknown_client_is_not_simulated(world):
