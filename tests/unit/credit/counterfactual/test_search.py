@@ -162,6 +162,32 @@ def test_a_change_of_every_kind_turns_some_decision_and_not_every_one(name):
     assert {change.feature for change in found} == {name}
 
 
+@pytest.mark.parametrize("name", ["bureau_debt_sum", "bureau_credit_count"])
+def test_of_a_feature_that_the_model_eats_itself_brute_force_finds_the_same(name):
+    bundle, found = model(0), 0
+    thresholds = bundle.split_thresholds[bundle.contract.names.index(name)]
+    below = np.floor(thresholds) if name == "bureau_credit_count" else np.float32(thresholds)
+    if below.dtype == np.float32:
+        below = np.where(below > thresholds, np.nextafter(below, np.float32(-np.inf)), below)
+    above = below + 1 if below.dtype == np.float64 else np.nextafter(below, np.float32(np.inf))
+    edges = np.unique(np.concatenate([below, above, [RULES[name].low]]).astype(np.float64))
+    for number in range(60):
+        views = client(bundle, number)
+        now = stored_value(bundle, views, name)
+        if np.isnan(now):
+            continue
+        start = float(bundle.predict(bundle.matrix(views)).probability[0])
+        threshold = start if number % 2 else np.nextafter(start, 1.0)
+        refused = start >= threshold
+        values = allowed(name, edges, now, refused)
+        turning = values[(probabilities(bundle, views, name, values) >= threshold) != refused] if values.size else []
+        expected = min(turning, key=lambda value: abs(value - now), default=None)
+        change = search(0, (name,)).smallest_change(views, threshold).change
+        assert (None if change is None else change.after) == expected
+        found += change is not None
+    assert found > 5
+
+
 def test_the_neighbour_on_this_side_does_not_turn_it():
     """Of an amount, which the model knows through request-time features only."""
     only = {"amt_annuity": RULES["amt_annuity"]}
