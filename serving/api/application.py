@@ -1,5 +1,6 @@
 """The ASGI application: routers, problem details, and what surrounds every request."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -54,10 +55,19 @@ class _Api(FastAPI):
         """The OpenAPI document."""
         document = super().openapi()
         operations = [operation for path in document["paths"].values() for operation in path.values()]
+        _define_parts_of_bodies(document, operations)
         for status, answer in [found for operation in operations for found in operation["responses"].items()]:
             if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
         return document
+
+
+def _define_parts_of_bodies(document: dict[str, Any], operations: Iterable[dict[str, Any]]) -> None:
+    """Bodies that we read ourselves bring the models they refer to along; all models have one place."""
+    for operation in operations:
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            for name, model in content["schema"].pop("$defs", {}).items():
+                document["components"]["schemas"].setdefault(name, model)
 
 
 async def _on_credit_error(request: Request, error: Exception) -> Response:

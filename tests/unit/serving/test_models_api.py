@@ -1,6 +1,8 @@
 """`GET /v1/models` and below in process, over real bundles; the registry's answer in every state."""
 
 import asyncio
+import json
+import re
 import threading
 from datetime import UTC, datetime
 
@@ -161,6 +163,13 @@ def test_what_a_caller_has_already_is_not_sent_again(world, path):
 def test_examples_of_models_are_valid(model):
     for example in model.model_config["json_schema_extra"]["examples"]:
         model.model_validate(example)
+
+
+def test_the_openapi_document_refers_to_nothing_that_it_lacks(world):
+    text = world.get("/openapi.json").text
+    referred = set(re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', text))
+    assert {"Overrides", "ScoreRequest"} < referred
+    assert referred <= set(json.loads(text)["components"]["schemas"])
 
 
 def test_every_operation_is_documented_with_examples_and_problems(world):
