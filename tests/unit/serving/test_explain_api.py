@@ -81,7 +81,7 @@ def test_weaker_bars_are_one_on_demand(world):
 
 
 def test_the_threshold_in_margin_units_parts_the_clients(world):
-    for at in range(CLIENTS):
+    for at in range(0, CLIENTS, 4):
         answer = explain(world, at)
         if abs(answer["margin"] - answer["threshold_margin"]) > 1e-9:
             assert (answer["margin"] > answer["threshold_margin"]) == (answer["probability"] >= answer["threshold"])
