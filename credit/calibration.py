@@ -56,6 +56,15 @@ class Calibration(Frozen):
         calibrated = log_odds[segment] + slopes[segment] * (margins - starts[segment])
         return logistic(np.clip(calibrated, -LOG_ODDS_BOUND, LOG_ODDS_BOUND))
 
+    def margin(self, probability: float) -> float | None:
+        """The margin of one calibrated probability, to within rounding; None where no margin reaches it."""
+        log_odds = math.log(probability) - math.log1p(-probability) if 0 < probability < 1 else math.inf
+        if abs(log_odds) > LOG_ODDS_BOUND:
+            return None
+        starts, values, slopes = self._segments
+        segment = int(np.searchsorted(values[1:], log_odds, side="right"))
+        return float(starts[segment] + (log_odds - values[segment]) / slopes[segment])
+
     @cached_property
     def _segments(self) -> tuple[Column, Column, Column]:
         """Origin, value and slope of each straight piece; the piece below the first knot shares its origin."""

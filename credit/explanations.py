@@ -58,6 +58,51 @@ def fold_contributions(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a waterfall from the base value to the margin.
+
+    Attributes:
+        text: the reason text of its features; None where bars without a place of their own are taken together.
+        members: its model features.
+        start: margin before it.
+        end: margin after it; the next bar's start.
+        contribution: what it adds, in margin units.
+    """
+
+    text: str | None
+    members: tuple[str, ...]
+    contribution: float
+    start: float
+    end: float
+
+
+def waterfall(folded: BusinessContributions, row: int, top: int | None = None) -> tuple[Bar, ...]:
+    """The bars of one client, the strongest first; from the base value they lead to the margin.
+
+    Args:
+        folded: contributions by business feature.
+        row: the client.
+        top: bars that stand alone; the rest follow as one. All stand alone by default.
+    """
+    pushes = folded.contributions[row]
+    order = np.argsort(-np.abs(pushes), kind="stable")
+    alone = order if top is None else order[:top]
+    parts: list[tuple[str | None, tuple[str, ...], float]] = [
+        (folded.names[at], folded.members[at], float(pushes[at])) for at in alone
+    ]
+    rest = order[len(alone) :]
+    if rest.size:
+        members = tuple(name for at in rest for name in folded.members[at])
+        parts.append((None, members, float(pushes[rest].sum())))
+    bars: list[Bar] = []
+    start = float(folded.base[row])
+    for text, members, contribution in parts:
+        bars.append(Bar(text, members, contribution, start, start + contribution))
+        start += contribution
+    return tuple(bars)
+
+
 def importance(names: Sequence[str], contributions: NDArray[np.float64]) -> dict[str, float]:
     """Mean absolute contribution by name, strongest first; contributions are of shape (n, len(names))."""
     strength = np.abs(contributions).mean(axis=0)

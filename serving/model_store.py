@@ -71,6 +71,10 @@ class ModelStore:
             raise ModelNotReadyError(self._obstacle)
         return model
 
+    def previous(self) -> LoadedModel | None:
+        """The model before the last change, if there was one."""
+        return self._previous
+
     def explain(self, obstacle: CreditError) -> None:
         """Tell callers why there is no model yet."""
         self._obstacle = obstacle

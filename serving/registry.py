@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,16 @@ class RegisteredVersion:
     name: str
     version: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVersion:
+    """What the registry tells of one version. `bundle` is its manifest's sha256, where training left it."""
+
+    version: str
+    created: datetime
+    aliases: tuple[str, ...]
+    bundle: str | None
 
 
 class ModelRegistry(Protocol):
@@ -91,6 +102,29 @@ class MlflowRegistry:
             ) from error
         # Bundles are plain directories of regular files; anything a store could smuggle in is refused on verification.
         shutil.move(local, target)
+
+    def versions(self, name: str) -> tuple[ListedVersion, ...]:
+        """All versions of a registered model, the newest first.
+
+        Raises:
+            RegistryError: the registry cannot be reached or has no such model.
+        """
+        try:
+            client = self._client()
+            aliases = client.get_registered_model(name).aliases
+            found = client.search_model_versions(f"name = '{name}'")
+        except Exception as error:  # the tracking store's own errors: SQL, HTTP, files
+            raise self._unreachable(error) from error
+        listed = (
+            ListedVersion(
+                version=str(one.version),
+                created=datetime.fromtimestamp(one.creation_timestamp / 1000, tz=UTC),
+                aliases=tuple(sorted(alias for alias, number in aliases.items() if str(number) == str(one.version))),
+                bundle=one.tags.get("bundle_id"),
+            )
+            for one in found
+        )
+        return tuple(sorted(listed, key=lambda one: -int(one.version)))
 
     def _client(self) -> Any:
         if self._made is None:

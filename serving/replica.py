@@ -21,6 +21,7 @@ from serving.callers.rate_limit import RateLimits
 from serving.champion import ChampionSource
 from serving.metrics import ScoringMetrics
 from serving.model_store import ModelStore, ModelWatcher
+from serving.registered_models import RegisteredModels
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
@@ -54,6 +55,7 @@ class Replica:
         self._drift = drift_summaries(settings)
         self._authenticator = None if settings.authentication == "off" else Authenticator(settings)
         self._access = Access(self._authenticator, RateLimits(settings.default_rate), metrics.turned_away)
+        self._registered = registered_models(settings)
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -74,6 +76,7 @@ class Replica:
             metrics_open=self._settings.metrics_access == "open",
             cors_origins=self._settings.cors_origins,
             drift=self._drift,
+            registered=self._registered,
         )
         return build_api(edge, echo_request_id=echo_request_id)
 
@@ -97,6 +100,7 @@ class Replica:
         if self._authenticator is not None:
             self._authenticator.close()
         self._workers.close()
+        self._registered.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()
         self._drift.close()
@@ -111,6 +115,12 @@ def champion_source(settings: ServingSettings) -> ChampionSource:
     cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
     registry = MlflowRegistry(settings.mlflow_tracking_uri)
     return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
+
+
+def registered_models(settings: ServingSettings) -> RegisteredModels:
+    """The registry's versions, listed with a client of their own: the watcher's belongs to its thread."""
+    registry = MlflowRegistry(settings.mlflow_tracking_uri)
+    return RegisteredModels(settings.model_name, settings.model_alias, registry.versions)
 
 
 def _admission(settings: ServingSettings) -> Admission:

@@ -14,7 +14,7 @@ from credit.bundle.encoding import ColumnValues, Matrix, MatrixEncoder
 from credit.bundle.manifest import Manifest
 from credit.bundle.ranking import strongest_pushes
 from credit.bundle.tree_shap.kernel import TreeShap, fits
-from credit.bundle.tree_shap.trees import trees
+from credit.bundle.tree_shap.trees import Tree, split_thresholds, trees
 from credit.calibration import Calibration
 from credit.errors import BundleError
 from credit.policy import DecisionPolicy
@@ -56,6 +56,7 @@ class Bundle:
         manifest: where the model comes from.
         contract: what it eats.
         policy: threshold, costs and risk bands.
+        split_thresholds: by feature, the numbers at which the trees split it, rising.
     """
 
     def __init__(self, bundle_id: str, manifest: Manifest, parts: BundleParts) -> None:
@@ -70,7 +71,9 @@ class Bundle:
         self._reference = parts.reference
         self._encoder = MatrixEncoder(parts.contract)
         self._booster = _booster(parts.model_text)
-        self._shap = _tree_shap(parts.model_text, len(parts.contract.names))
+        parsed = tuple(trees(parts.model_text))
+        self.split_thresholds = split_thresholds(parsed, len(parts.contract.names))
+        self._shap = _tree_shap(parsed, len(parts.contract.names))
         self._text_groups = {language: self._groups(language) for language in LANGUAGES}
 
     @property
@@ -164,8 +167,7 @@ class Bundle:
         )
 
 
-def _tree_shap(model_text: str, features: int) -> TreeShap | None:
-    parsed = tuple(trees(model_text))
+def _tree_shap(parsed: Sequence[Tree], features: int) -> TreeShap | None:
     return TreeShap(parsed, features) if fits(parsed) else None
 
 

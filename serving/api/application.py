@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -17,12 +18,32 @@ from serving.api.docs_page import add_docs_page
 from serving.api.edge import RequestEdge
 from serving.api.guards import check_guarded
 from serving.api.headers import SafeHeaders, with_cors
-from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
-from serving.api.routes import inference, model_data, operations, predecessor, score
+from serving.api.problems import MEDIA_TYPE, InvalidRequestError, fault_response, http_problem, problem_response
+from serving.api.routes import (
+    clients,
+    explain,
+    inference,
+    model_data,
+    models,
+    operations,
+    predecessor,
+    score,
+    whatif,
+)
 
 _DESCRIPTION: Final = "Calibrated probability of default, decision and reasons for a client, in one call."
 #: One router for each subject.
-_ROUTERS: Final = (score.router, predecessor.router, model_data.router, inference.router, operations.router)
+_ROUTERS: Final = (
+    score.router,
+    explain.router,
+    whatif.router,
+    clients.router,
+    models.router,
+    predecessor.router,
+    model_data.router,
+    inference.router,
+    operations.router,
+)
 
 
 def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
@@ -39,6 +60,7 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
     add_docs_page(api)
     check_guarded(api.routes)
     api.add_exception_handler(CreditError, _on_credit_error)
+    api.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_fault)
     return RequestEdge(SafeHeaders(with_cors(api, edge.cors_origins)), echo_request_id)
@@ -73,6 +95,11 @@ def _gather_body_schemas(document: dict[str, Any], operations: Iterable[dict[str
 async def _on_credit_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CreditError)
     return problem_response(request, error)
+
+
+async def _on_invalid_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem_response(request, InvalidRequestError.of_parameters(error.errors()))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

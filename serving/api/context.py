@@ -8,6 +8,7 @@ from fastapi.params import Depends
 from serving.api.access import Access, Scope
 from serving.api.workers import Workers
 from serving.drift_summaries import DriftSummaries
+from serving.registered_models import RegisteredModels
 from serving.service import ScoringService
 
 
@@ -31,6 +32,7 @@ class Edge:
         drift: where drift summaries are found, if anywhere.
         metrics_open: whether anyone may read /metrics.
         cors_origins: sites whose pages may call from a browser.
+        registered: tells the versions in the registry.
     """
 
     service: ScoringService
@@ -40,6 +42,7 @@ class Edge:
     drift: DriftSummaries | None = None
     metrics_open: bool = True
     cors_origins: tuple[str, ...] = ()
+    registered: RegisteredModels | None = None
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

@@ -103,6 +103,11 @@ class InvalidRequestError(errors.CreditError):
             [FieldProblem(field=".".join(map(str, each["loc"])) or BODY_FIELD, message=each["msg"]) for each in found]
         )
 
+    @classmethod
+    def of_parameters(cls, found: Sequence[Mapping[str, Any]]) -> "InvalidRequestError":
+        """FastAPI's findings about path and query, without the input."""
+        return cls([FieldProblem(field=".".join(map(str, each["loc"][1:])), message=each["msg"]) for each in found])
+
 
 class Problem(BaseModel):
     """The body of every error answer. Some have further members, as RFC 9457 allows."""

@@ -18,7 +18,6 @@ from credit.schemas.decision import DecisionRecord, decision_stream_key
 pytestmark = [
     pytest.mark.slow,
     # MLflow maps its tables with an option that SQLAlchemy wants to remove.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow"),
 ]
 BODY = {"client_id": FIRST_CLIENT}
 

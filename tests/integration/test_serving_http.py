@@ -85,10 +85,6 @@ def service(tmp_path_factory, redis):
         running.stop()
 
 
-# MLflow maps its tables with an option that SQLAlchemy wants to remove.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow")
-
-
 @pytest.fixture(scope="module")
 def bundle(service):
     return load_bundle(service.world.bundle(0), load_public_key(service.world.public_key))
@@ -142,6 +138,46 @@ def test_raw_features_and_the_inference_protocol_give_the_scored_probability(ser
         200,
         404,
     ]
+
+
+def test_a_score_is_explained_over_http_and_nothing_is_recorded(service, bundle, redis):
+    client_id = FIRST_CLIENT + 4
+    scored = service.score({"client_id": client_id}).json()
+    with redis.client() as client:
+        before = client.xlen(STREAM)
+    explained = service.http.post("/v1/explain", json={"client_id": client_id}).json()
+    views = {name: batch.row(4) for name, batch in service.views.items()}
+    (expected,) = bundle.reference_contributions(bundle.matrix(views))
+    told = {one["feature"]: one["contribution"] for one in explained["contributions"]}
+    assert [told[name] for name in bundle.contract.names] == pytest.approx(expected[:-1].tolist(), abs=1e-9)
+    assert explained["probability"] == scored["probability"]
+
+    asked = {"client_id": client_id, "overrides": {"bureau_debt_sum": None}, "threshold": 0.5}
+    simulated = service.http.post("/v1/whatif", json=asked).json()
+    assert (simulated["simulation"], simulated["before"]["probability"]) == (True, scored["probability"])
+    if (change := simulated["smallest_change"]) is not None:
+        asked["overrides"][change["feature"]] = change["change_to"]
+        assert service.http.post("/v1/whatif", json=asked).json()["after"]["decision"] == change["decision"]
+    with redis.client() as client:
+        assert client.xlen(STREAM) == before
+
+
+def test_stored_features_and_models_are_told_over_http(service, bundle):
+    stored = service.http.get(f"/v1/clients/{FIRST_CLIENT}/features").json()
+    bureau = service.views["bureau"]
+    told = [stored["views"]["bureau"]["values"][name]["value"] for name in bureau.spec.numeric]
+    assert told == [None if value != value else value for value in bureau.numeric[0].tolist()]
+    assert service.http.get("/v1/clients/999999999/features").json()["code"] == "unknown_client"
+
+    current = service.http.get("/v1/models/current")
+    assert (current.json()["bundle"], current.json()["alias"]) == (bundle.bundle_id, "champion")
+    tag = current.headers["etag"]
+    assert service.http.get("/v1/models/current", headers={"If-None-Match": tag}).status_code == 304
+    ranked = service.http.get("/v1/models/current/features", params={"top_n": 5}).json()
+    assert len(ranked["features"]) == 5
+    _eventually(lambda: service.http.get("/v1/models").json()["registry"] == "available")
+    versions = service.http.get("/v1/models").json()["versions"]
+    assert [(one["version"], one["aliases"]) for one in versions] == [(service.version, ["champion"])]
 
 
 def test_an_unknown_client_is_not_scored(service):

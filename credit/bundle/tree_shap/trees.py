@@ -1,9 +1,13 @@
 """The trees of a LightGBM text model: their splits, and the conditions that lead to each leaf."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from credit.bundle.model_text import model_trees, tree_integers, tree_numbers
 from credit.errors import BundleError
@@ -11,6 +15,8 @@ from credit.errors import BundleError
 _ROOT: Final = 0
 #: Bits of LightGBM's decision_type; without the last two, a missing number counts as zero.
 _CATEGORICAL, _DEFAULT_LEFT, _ZERO_MISSING, _NAN_MISSING = 1, 2, 4, 8
+#: Numbers that LightGBM takes for zero lie beyond the first of these and up to the second.
+_AROUND_ZERO: Final = (math.nextafter(-float(np.float32(1e-35)), -1.0), float(np.float32(1e-35)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,28 @@ def trees(model_text: str) -> Iterator[Tree]:
             leaves=tuple(structure.leaf(number, value) for number, value in enumerate(values)),
             zero_is_missing=any(kind & _ZERO_MISSING for kind in tree_integers("decision_type", fields)),
         )
+
+
+def split_thresholds(trees: Sequence[Tree], features: int) -> tuple[NDArray[np.float64], ...]:
+    """By feature, every number at which some tree splits it, rising; of categories there are none.
+
+    Along one feature the margin changes nowhere else than between numbers up to a threshold and those beyond it.
+    LightGBM takes numbers next to zero for zero, so that thresholds there stand beside them.
+    """
+    found: list[set[float]] = [set() for _ in range(features)]
+    for tree in trees:
+        around_zero = _AROUND_ZERO if tree.zero_is_missing else ()
+        for split in tree.splits:
+            if not split.categories:
+                found[split.feature].update((_beside_zero(split.threshold), *around_zero))
+    return tuple(np.array(sorted(thresholds), dtype=np.float64) for thresholds in found)
+
+
+def _beside_zero(threshold: float) -> float:
+    below, above = _AROUND_ZERO
+    if not below < threshold < above:
+        return threshold
+    return below if threshold < 0 else above
 
 
 def _splits(fields: dict[str, str]) -> tuple[Split, ...]:

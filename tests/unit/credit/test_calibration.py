@@ -84,3 +84,16 @@ def test_a_map_that_does_not_rise_is_refused(fault):
     whole = {"method": "isotonic", "margins": (0.0, 1.0), "log_odds": (0.0, 1.0), "slope_below": 1, "slope_above": 1}
     with pytest.raises(ValidationError):
         Calibration(**(whole | fault))
+
+
+@given(calibrations(), st.floats(-25, 25))
+def test_the_margin_of_a_probability_leads_back_to_it(calibration, log_odds):
+    probability = float(logistic(np.array([log_odds]))[0])
+    margin = calibration.margin(probability)
+    (back,) = calibration.probability(np.array([margin]))
+    assert back == pytest.approx(probability, rel=1e-9, abs=1e-13)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0, 1e-14, -0.5, 2.0])
+def test_no_margin_reaches_a_probability_beyond_the_bounds(probability):
+    assert Calibration.platt(slope=1.0, intercept=0.0).margin(probability) is None

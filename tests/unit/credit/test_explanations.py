@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit.errors import FeatureError
-from credit.explanations import fold_contributions
+from credit.explanations import fold_contributions, waterfall
 from credit.reason_codes import ReasonText, ReasonTexts
 
 
@@ -52,3 +52,24 @@ def test_both_languages_fold_alike():
 def test_a_protected_feature_is_no_business_feature():
     with pytest.raises(FeatureError, match="code_gender"):
         fold_contributions(np.zeros((1, 2)), ["code_gender"], texts([0]))
+
+
+@given(st.integers(0, 2**31), st.lists(st.integers(0, 6), min_size=1, max_size=12), st.none() | st.integers(1, 8))
+def test_a_waterfall_leads_from_the_base_to_the_margin(seed, reasons, top):
+    contributions = np.random.default_rng(seed).normal(size=(2, len(reasons) + 1))
+    names = [f"f{at}" for at in range(len(reasons))]
+    folded = fold_contributions(contributions, names, texts(reasons))
+    bars = waterfall(folded, 1, top)
+    alone = len(folded.names) if top is None else min(top, len(folded.names))
+    assert len(bars) == alone + (alone < len(folded.names))
+    assert bars[0].start == folded.base[1]
+    assert [bar.start for bar in bars[1:]] == [bar.end for bar in bars[:-1]]
+    assert bars[-1].end == pytest.approx(contributions[1].sum(), abs=1e-12)
+    assert sorted(name for bar in bars for name in bar.members) == sorted(names)
+    sizes = [abs(bar.contribution) for bar in bars[:alone]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert [bar.text is None for bar in bars] == [False] * alone + [True] * (len(bars) - alone)
+
+
+def test_a_model_without_features_has_no_bars():
+    assert waterfall(fold_contributions(np.ones((1, 1)), [], texts([])), 0) == ()

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import hashlib
 import re
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ SITE = "https://desk.example.org"
 
 def call(*requests, origins=()):
     async def go():
-        api = build_api(Edge(None, None, Access(), BodyLimits(100, 100), cors_origins=origins))
+        api = build_api(Edge(SimpleNamespace(models=None), None, Access(), BodyLimits(100, 100), cors_origins=origins))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://scoring") as client:
             return [await client.request(**request) for request in requests]
 

@@ -74,6 +74,7 @@ def test_the_model_before_keeps_its_reader_and_the_one_before_that_loses_it(make
         store.refresh()
         readers.append(store.current().reader)
     assert [reader.closed for reader in readers] == [True, False, False]
+    assert store.previous().version.version == "2"
 
 
 def test_a_new_process_starts_from_the_cache_while_the_registry_is_down(make_store, registry):
@@ -108,6 +109,13 @@ def test_the_same_number_in_another_registry_is_another_version(make_store, regi
 
 def test_an_empty_cache_is_no_error(make_store):
     assert not make_store().boot()
+
+
+def test_before_the_first_change_there_is_no_model_before(make_store, registry):
+    store = make_store()
+    registry.version = "1"
+    store.refresh()
+    assert store.previous() is None
 
 
 @pytest.mark.parametrize("file", ["model.txt", "manifest.json", "manifest.sig"])
@@ -179,7 +187,6 @@ def versions(world):
 
 
 # MLflow maps its tables with an option that SQLAlchemy wants to remove.
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow")
 class TestMlflow:
     """The real registry on SQLite."""
 

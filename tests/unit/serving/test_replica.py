@@ -11,9 +11,6 @@ from serving import replica as replica_module
 from serving.replica import Replica
 from serving.settings import ServingSettings
 
-# MLflow maps its tables with an option that SQLAlchemy wants to remove.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning:mlflow")
-
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from credit.bundle.tree_shap import compiled
 from credit.bundle.tree_shap.kernel import MOST_CONDITIONS, TreeShap, fits
-from credit.bundle.tree_shap.trees import Leaf, trees
+from credit.bundle.tree_shap.trees import Leaf, split_thresholds, trees
 from credit.errors import BundleError
 
 FEATURES = 6
@@ -184,3 +184,24 @@ def test_code_that_cannot_be_cached_is_compiled_all_the_same():
     scope: dict = {}
     exec("def twice(number):\n    return 2 * number", scope)
     assert compiled._compiled(scope["twice"])(21) == 42
+
+
+@pytest.mark.parametrize("parameters", [{}, {"zero_as_missing": True}, {"use_missing": False}])
+def test_along_a_feature_the_margin_changes_at_its_split_thresholds_only(parameters):
+    booster = _booster(seed=3, **parameters)
+    found = split_thresholds([*trees(booster.model_to_string())], FEATURES)
+    assert not found[CATEGORICAL].size
+    rng, moved = np.random.default_rng(1), 0
+    for feature in [at for at in range(FEATURES) if at != CATEGORICAL]:
+        thresholds = found[feature]
+        assert thresholds.size
+        assert (np.diff(thresholds) > 0).all()
+        values = np.concatenate([thresholds, np.nextafter(thresholds, np.inf), rng.normal(size=300), [0.0, 1e-36]])
+        rows = np.repeat(_data(1, 5), values.size, axis=0)
+        rows[:, feature] = values
+        margins = booster.predict(rows, raw_score=True)
+        steps = np.searchsorted(thresholds, values, side="left")
+        of_step = {step: set(margins[steps == step]) for step in set(steps.tolist())}
+        assert {len(margins) for margins in of_step.values()} == {1}
+        moved += len(set(margins.tolist())) > 1
+    assert moved

@@ -1,0 +1,1 @@
+"""The smallest change of one feature, of those a client can change, that turns a decision round."""
