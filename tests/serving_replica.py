@@ -27,6 +27,11 @@ class RunningReplica:
     replica: Replica
     redis: RedisProcess
 
+    def count(self) -> int:
+        """How many decisions were recorded so far."""
+        with self.redis.client() as client:
+            return int(client.xlen(decision_stream_key(PROJECT)))
+
     def decisions(self) -> list[DecisionRecord]:
         """Everything recorded so far, in order."""
         with self.redis.client() as client:
@@ -39,12 +44,13 @@ def running_replica(folder: Path, **settings: object) -> Iterator[RunningReplica
     """A replica that is ready; ended when the block ends. It knows CLIENTS clients from FIRST_CLIENT on."""
     world = World(folder / "world")
     world.registry.register(world.bundle(0))
-    with redis_server(folder / "redis") as redis, pytest.MonkeyPatch.context() as patch:
+    with redis_server(folder / "redis") as redis:
         with redis.client() as client:
             write_clients(client, world.contract, CLIENTS)
-        for name, value in world.environment(redis.url).items():
-            patch.setenv(name, value)
-        replica = Replica(ServingSettings.load(**settings))
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in world.environment(redis.url).items():
+                patch.setenv(name, value)
+            replica = Replica(ServingSettings.load(**settings))
         try:
             replica.start()
             _wait_for_model(replica)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from flaky_server import FlakyServer
-from serving_replica import CLIENTS, MLFLOW_WARNING, running_replica
+from serving_replica import CLIENTS, MLFLOW_WARNING
 from serving_world import FIRST_CLIENT
 
 from credit.client import (
@@ -24,6 +24,7 @@ from credit.client import (
     Timeouts,
     UnavailableError,
     UnexpectedAnswerError,
+    calls,
 )
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -35,9 +36,8 @@ UNKNOWN = 2**62
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with running_replica(tmp_path_factory.mktemp("client"), request_timeout_seconds=20.0) as running:
-        yield running
+def service(replica):
+    return replica
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def client(server):
 @pytest.fixture
 def made(service):
     """How many decisions were recorded since the test began."""
-    before = len(service.decisions())
-    return lambda: len(service.decisions()) - before
+    before = service.count()
+    return lambda: service.count() - before
 
 
 def on_async(service, use):
@@ -206,26 +206,36 @@ def test_a_batch_gives_each_its_result_or_problem_and_equals_single_scores(clien
     assert overridden.result.reasons == ()
 
 
-def test_a_large_batch_takes_several_requests_and_keeps_its_order(client, server, made):
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(calls, "LARGEST_PART", 30)
+
+
+def test_more_than_a_thousand_take_two_requests(client, server):
+    answered = client.score_batch(range(UNKNOWN, UNKNOWN + 1_001))
+    assert [item.client_id for item in answered] == [*range(UNKNOWN, UNKNOWN + 1_001)]
+    assert len(server.seen) == 2
+
+
+def test_a_large_batch_keeps_its_order_and_decides_once_under_faults(client, server, made, small_parts):
     server.faults.extend(["503", "none", "drop after"])
-    wanted = [FIRST_CLIENT + at % CLIENTS for at in range(2_050)]
+    wanted = [FIRST_CLIENT + at % CLIENTS for at in range(65)]
     answered = client.score_batch(wanted)
     assert [item.client_id for item in answered] == wanted
     assert all(item.result for item in answered)
-    assert (len(server.seen), made()) == (5, 2_050)
+    assert (len(server.seen), made()) == (5, 65)
     assert len({sent["idempotency-key"] for sent in server.seen}) == 3
 
 
-def test_a_later_part_that_fails_loses_nothing_decided_before(client, server, made):
+def test_a_later_part_that_fails_loses_nothing_decided_before(client, server, made, small_parts):
     server.faults.extend(["none", *["503"] * 4])
-    answered = client.score_batch([FIRST_CLIENT] * 2_100, idempotency_key="night")
-    assert len(answered) == 2_100
-    assert [item.problem is None for item in answered] == [True] * 1_000 + [False] * 1_100
+    answered = client.score_batch([FIRST_CLIENT] * 65, idempotency_key="night")
+    assert [item.problem is None for item in answered] == [True] * 30 + [False] * 35
     assert answered[-1].problem.code == "http_503"
     assert [sent["idempotency-key"] for sent in server.seen] == ["night"] + ["night/1"] * 4
-    again = client.score_batch([FIRST_CLIENT] * 2_100, idempotency_key="night")
-    assert [item.result for item in again[:1_000]] == [item.result for item in answered[:1_000]]
-    assert made() == 2_100
+    again = client.score_batch([FIRST_CLIENT] * 65, idempotency_key="night")
+    assert [item.result for item in again[:30]] == [item.result for item in answered[:30]]
+    assert made() == 65
 
 
 def test_a_first_part_that_fails_is_raised(client, server):
@@ -240,8 +250,8 @@ def test_an_empty_batch_asks_nobody(client, server):
 
 
 def test_many_threads_share_a_client_and_many_faults_decide_once_each(client, server, made):
-    server.faults.extend(["drop after", "none", "503 after", "none", "drop before", "none"] * 6)
-    wanted = [FIRST_CLIENT + at % CLIENTS for at in range(80)]
+    server.faults.extend(["drop after", "none", "503 after", "none", "drop before", "none"] * 3)
+    wanted = [FIRST_CLIENT + at % CLIENTS for at in range(40)]
     with ThreadPoolExecutor(4) as pool:
         scores = list(pool.map(client.score, wanted))
     assert [score.client_id for score in scores] == wanted
