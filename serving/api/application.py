@@ -12,6 +12,7 @@ from credit import __version__
 from credit.errors import CreditError
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
+from serving.api.document import name_request_models
 from serving.api.edge import RequestEdge
 from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
 from serving.api.routes import operations, score
@@ -48,6 +49,7 @@ class _Api(FastAPI):
         for status, answer in [found for operation in operations for found in operation["responses"].items()]:
             if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+        name_request_models(document)
         return document
 
 

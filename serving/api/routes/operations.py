@@ -27,7 +27,12 @@ def router(edge: Edge) -> APIRouter:
         await asyncio.to_thread(edge.service.check_stores)
         return {"status": "ready", "authentication": edge.access.mode, "model": version.model_dump()}
 
-    @found.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    @found.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     async def metrics() -> Response:
         return Response(generate_latest(edge.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
