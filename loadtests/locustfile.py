@@ -2,7 +2,7 @@
 
 `make load` runs it headless. By hand, with Locust's page on http://localhost:8089:
 
-    locust -f loadtests/locustfile.py --host http://127.0.0.1:8000
+    .venv/bin/python -m locust -f loadtests/locustfile.py --host http://127.0.0.1:8000
 
 Any answer but the expected one counts as a failure: a decision about the client asked for, 404 `unknown_client` for a
 client without features. The run ends with exit code 1 when the objective is missed. The key comes from CREDIT_API_KEY.

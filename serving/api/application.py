@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -12,7 +12,7 @@ from credit import __version__
 from credit.errors import CreditError
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
-from serving.api.document import name_request_models
+from serving.api.document import name_request_models, name_scopes
 from serving.api.edge import RequestEdge
 from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
 from serving.api.routes import operations, score
@@ -30,8 +30,9 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
         echo_request_id: see `RequestEdge`.
     """
     api = _Api(title="Credit scoring", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None)
-    for router in _ROUTERS:
-        api.include_router(router(edge))
+    api.subjects = [router(edge) for router in _ROUTERS]
+    for router in api.subjects:
+        api.include_router(router)
     add_docs_page(api)
     api.add_exception_handler(CreditError, _on_credit_error)
     api.add_exception_handler(HTTPException, _on_http_error)
@@ -42,6 +43,8 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
 class _Api(FastAPI):
     """FastAPI documents error models as plain JSON; ours are problem details."""
 
+    subjects: list[APIRouter]
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         document = super().openapi()
@@ -50,6 +53,7 @@ class _Api(FastAPI):
             if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
         name_request_models(document)
+        name_scopes(document, self.subjects)
         return document
 
 

@@ -1,7 +1,11 @@
-"""What FastAPI cannot know of bodies that operations read by themselves: their models as components of the document."""
+"""What FastAPI leaves out of the OpenAPI document: models of bodies that operations read by themselves, and scopes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.params import Security
+from fastapi.routing import APIRoute
 
 _PREFIX: Final = "#/components/schemas/"
 
@@ -46,3 +50,13 @@ def _renamed(part: Any, names: dict[str, str]) -> Any:
 def _reference(value: Any, names: dict[str, str]) -> Any:
     name = str(value).removeprefix(_PREFIX)
     return f"{_PREFIX}{names.get(name, name)}"
+
+
+def name_scopes(document: dict[str, Any], routers: Iterable[APIRouter]) -> None:
+    """Say in `x-scopes` which scopes an operation needs, also while authentication is off."""
+    for route in (route for router in routers for route in router.routes):
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        needed = [scope for each in route.dependencies if isinstance(each, Security) for scope in each.scopes or ()]
+        for method in route.methods or () if needed else ():
+            document["paths"][route.path_format][method.lower()]["x-scopes"] = needed

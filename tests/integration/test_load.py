@@ -18,7 +18,8 @@ EXPLAIN = "2" if ("POST", "/v1/explain") in SAMPLES else "0"
 def load(service, folder, *options):
     command = [
         sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "-u", "2", "-t", "4s",
-        "--host", service.url, "--html", str(folder / "report.html"), "--stats-file", str(folder / "load" / "stats.csv"),
+        "--host", service.url, "--html", str(folder / "report.html"),
+        "--stats-file", str(folder / "load" / "stats.csv"),
         "--first-client", str(FIRST_CLIENT), "--clients", str(CLIENTS), "--batch", "1", "--explain", EXPLAIN, *options,
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([".", os.environ.get("PYTHONPATH", "")])}

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -187,3 +189,10 @@ def test_any_header_is_read_or_passed_over(value):
 def test_senseless_options_are_refused(make):
     with pytest.raises(ValueError, match="not"):
         make()
+
+
+def test_the_client_loads_nothing_heavy():
+    heavy = ["numpy", "lightgbm", "pyarrow", "fastapi", "ray", "rich", "typer"]
+    code = f"import sys, credit.client; print([name for name in {heavy} if name in sys.modules])"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"

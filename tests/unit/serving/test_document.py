@@ -1,8 +1,9 @@
 import pytest
+from fastapi import APIRouter, Security
 from pydantic import BaseModel
 
 from serving.api.bodies import described
-from serving.api.document import name_request_models
+from serving.api.document import name_request_models, name_scopes
 
 
 class Part(BaseModel):
@@ -57,3 +58,18 @@ def test_a_body_of_another_kind_stays_as_it_is(schema):
     document["paths"]["/0"]["post"]["requestBody"]["content"]["application/json"]["schema"] = schema
     name_request_models(document)
     assert body_schema(document) == schema
+
+
+async def nothing():
+    pass
+
+
+def test_scopes_of_router_and_operation_are_named():
+    router = APIRouter(dependencies=[Security(nothing, scopes=["score"])])
+    router.add_api_route("/a", nothing, methods=["GET"], dependencies=[Security(nothing, scopes=["admin"])])
+    free = APIRouter()
+    free.add_api_route("/b", nothing)
+    free.add_api_route("/c", nothing, include_in_schema=False, dependencies=[Security(nothing, scopes=["admin"])])
+    document = {"paths": {"/a": {"get": {}}, "/b": {"get": {}}}}
+    name_scopes(document, [router, free])
+    assert document == {"paths": {"/a": {"get": {"x-scopes": ["score", "admin"]}}, "/b": {"get": {}}}}
