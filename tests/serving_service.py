@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import httpx
-from redis_servers import RedisProcess
+from redis_servers import RedisProcess, free_port
 from serving_world import World, write_clients
 
 CLIENTS = 40
@@ -65,6 +65,28 @@ class Service:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.2)
         return process
+
+
+class Services:
+    """Starts `creditctl serve` when it is asked for and none runs: a test may have stopped it."""
+
+    def __init__(self, folder: Path, redis: RedisProcess) -> None:
+        self._folder = folder
+        self._redis = redis
+        self._started: list[Service] = []
+
+    def running(self) -> Service:
+        """A running service."""
+        if not self._started or not self._started[-1].runs:
+            folder = self._folder / str(len(self._started))
+            self._started.append(Service(folder, self._redis, free_port()))
+        return self._started[-1]
+
+    def stop(self) -> None:
+        """Stop what still runs."""
+        for service in self._started:
+            if service.runs:
+                service.stop()
 
 
 def creditctl_serve(*arguments: str) -> list[str]:

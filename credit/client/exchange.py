@@ -26,6 +26,7 @@ from credit.client.errors import (
     error_of,
 )
 from credit.client.timing import Retries, Timeouts
+from credit.errors import SettingsError
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -75,6 +76,9 @@ class Exchange:
         retries: when it is tried again.
         clock: monotonic seconds.
         chance: uniform in [0, 1).
+
+    Raises:
+        SettingsError: the address is none.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Exchange:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url = _checked(base_url)
         self._access = access
         self._headers = {"User-Agent": f"credit-client/{__version__}", "Accept": "application/json", **headers}
         self._timeouts = timeouts
@@ -168,3 +172,13 @@ class Exchange:
         if isinstance(error, NoAnswerError) and error.never_sent:
             return True
         return call.repeatable and isinstance(error, NoAnswerError | RateLimitedError | UnavailableError)
+
+
+def _checked(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise SettingsError(f"the address of the service must look like http://HOST:PORT, not like {base_url}")
+    return base_url.rstrip("/")

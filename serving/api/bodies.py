@@ -58,6 +58,11 @@ def header(name: str, description: str, example: str | int, **schema: Any) -> di
     return parameter | {"schema": {"type": "string"} | schema, "example": example}
 
 
+def example(**answer: Any) -> dict[int | str, dict[str, Any]]:
+    """`responses` of an operation whose answer has no model that could hold an example."""
+    return {200: {"content": {"application/json": {"example": answer}}}}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """`responses` of an operation: these problems, and those that any operation may meet."""
     return {

@@ -40,13 +40,25 @@ def test_every_operation_has_a_good_and_a_bad_sample_and_nothing_else_has(docume
         assert min(statuses) < 400 <= max(statuses), operation
 
 
-def test_every_operation_is_described(document):
+def test_every_operation_is_described_with_examples(document):
     for path, item in document["paths"].items():
         for method, operation in item.items():
             assert operation.get("summary"), (method, path)
+            assert operation.get("description"), (method, path)
+            for media_type, media in operation.get("requestBody", {}).get("content", {}).items():
+                assert examples_of(document, media), (method, path, media_type)
             for status, answer in operation["responses"].items():
                 assert answer["description"], (method, path, status)
                 assert answer.get("content"), (method, path, status)
+                good = int(status) < 400 and "application/json" in answer["content"]
+                assert not good or examples_of(document, answer["content"]["application/json"]), (method, path, status)
+
+
+def examples_of(document, media) -> list[Any]:
+    """Examples of a body: its own, or those of its model."""
+    name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    own = [media["example"]] if "example" in media else list(media.get("examples", {}).values())
+    return own or document["components"]["schemas"].get(name, {}).get("examples", [])
 
 
 def test_examples_meet_their_own_schemas(document):

@@ -8,6 +8,8 @@ from credit import cli
 from credit.client.address import DEFAULT_URL, default_url
 from credit.client.answers import Score
 from credit.client.display import show
+from credit.demo.cli import _decision
+from credit.errors import StepError
 from credit.platform import Home
 
 SCORE = {
@@ -56,6 +58,9 @@ def test_without_reasons_there_is_no_table_of_them():
         (["7", "--application", "amt_credit"], "NAME=AMOUNT"),
         (["7", "--application", "amt_credit=much"], "NAME=AMOUNT"),
         (["--file", "/nonexistent/ids"], "cannot read"),
+        (["7", "--url", "localhost:8000"], "must look like http://HOST:PORT"),
+        (["7", "--url", "http://[::"], "must look like http://HOST:PORT"),
+        (["7", "--url", "//x"], "must look like http://HOST:PORT"),
         (["7", "--url", "http://127.0.0.1:1"], "no answer of http://127.0.0.1:1"),
     ],
 )
@@ -81,3 +86,8 @@ def test_the_service_is_the_demos_or_at_the_usual_port(tmp_path, monkeypatch):
     record = {"pid": 1, "started": start_time(1), "port": 8123, "fingerprint": "x"}
     (home.run / "serve.json").write_text(json.dumps(record))
     assert default_url(home) == "http://127.0.0.1:8123"
+
+
+def test_the_demo_tells_that_its_service_does_not_answer():
+    with pytest.raises(StepError, match="step 'score' failed: no answer of http://127.0.0.1:1"):
+        _decision("http://127.0.0.1:1", 7)
