@@ -89,5 +89,5 @@ def test_the_service_is_the_demos_or_at_the_usual_port(tmp_path, monkeypatch):
 
 
 def test_the_demo_tells_that_its_service_does_not_answer():
-    with pytest.raises(StepError, match="step 'score' failed: no answer of http://127.0.0.1:1"):
+    with pytest.raises(StepError, match=r"step 'score' failed: no answer of http://127\.0\.0\.1:1"):
         _decision("http://127.0.0.1:1", 7)
