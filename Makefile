@@ -3,10 +3,14 @@ PYTHON ?= python3
 PORT ?= 8000
 CLIENTS ?= 10000
 DATA ?=
+USERS ?= 4
+TIME ?= 30s
+HOST ?=
+LOAD_OPTIONS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages bench-features bench-training lock clean
+.PHONY: help check-system setup setup-platform demo down test test-slow lint fmt pages load bench-features bench-training lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +43,7 @@ lint: setup ## check style, types, import contracts and generated pages
 	$(BIN)/lint-imports
 	$(BIN)/creditctl features docs --check
 	$(BIN)/python scripts/settings_page.py --check
+	$(BIN)/python scripts/api_page.py --check
 
 fmt: setup ## format the code
 	$(BIN)/ruff check --fix .
@@ -47,6 +52,12 @@ fmt: setup ## format the code
 pages: setup ## generate the reference pages from the code
 	$(BIN)/creditctl features docs
 	$(BIN)/python scripts/settings_page.py
+	$(BIN)/python scripts/api_page.py
+
+load: setup ## load the running service, the demo's unless told; fails when too slow [USERS= TIME= HOST= LOAD_OPTIONS=]
+	@mkdir -p build/load
+	$(BIN)/python -m locust -f loadtests/locustfile.py --headless --only-summary -u $(USERS) -r $(USERS) -t $(TIME) \
+		$(if $(HOST),--host $(HOST)) --html build/load/report.html --stats-file build/load/stats.csv $(LOAD_OPTIONS)
 
 bench-features: setup ## measure the feature store against Feast's own online path [CLIENTS=]
 	$(BIN)/python -m benchmarks.features --clients $(CLIENTS)

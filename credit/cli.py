@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
     "models": ("training.cli.models:app", "List, compare, verify, promote and roll back models."),
     "redis": ("feature_repo.cli.redis:app", "Start and stop the private Redis."),
+    "score": ("credit.client.cli:app", "Ask the running service for decisions."),
     "score-batch": ("training.cli.score_batch:app", "Score every client into Parquet."),
     "serve": ("serving.cli:app", "Serve scores over HTTP."),
     "train": ("training.cli.train:app", "Train, register and sign a model."),

@@ -10,7 +10,11 @@ import typer
 from rich.console import Console
 
 from credit.bundle.keys import make_key_pair
-from credit.demo import request, services, steps
+from credit.client.answers import Score
+from credit.client.client import CreditClient
+from credit.client.display import show
+from credit.client.errors import ServiceError
+from credit.demo import services, steps
 from credit.demo.services import HOST, Service
 from credit.errors import StepError
 from credit.platform import Home, load_environment
@@ -50,11 +54,16 @@ def up(
     console.print(f"[green]✓[/green] Service {'already running, reused' if reused else 'ready'} on port {port}")
     base_url = f"http://{HOST}:{port}"
     client_id = example_client(home)
-    answer = request.score(base_url, client_id)
+    answer = _decision(base_url, client_id)
     if as_json:
-        typer.echo(json.dumps({"answer": answer, "steps": [asdict(result) for result in runner.results]}))
+        typer.echo(
+            json.dumps(
+                {"answer": answer.model_dump(mode="json"), "steps": [asdict(result) for result in runner.results]}
+            )
+        )
         return
-    request.show(console, base_url, client_id, answer)
+    console.print(f"\n[bold]POST {base_url}/v1/score[/bold]  " + json.dumps({"client_id": client_id}))
+    show(console, answer)
     console.print(_next(base_url, client_id, home), highlight=False, soft_wrap=True)
 
 
@@ -88,6 +97,14 @@ def example_client(home: Home) -> int:
     return int(min(clients["SK_ID_CURR"].to_pylist()))
 
 
+def _decision(base_url: str, client_id: int) -> Score:
+    try:
+        with CreditClient(base_url) as client:
+            return client.score(client_id)
+    except ServiceError as error:
+        raise StepError(f"step 'score' failed: {error}") from error
+
+
 def _existing(data: Path | None) -> Path | None:
     if data is not None and not data.is_dir():
         raise StepError(f"DATA={data} is not a folder: name the folder that holds the Kaggle CSV files")
@@ -99,6 +116,7 @@ def _next(base_url: str, client_id: int, home: Home) -> str:
     return f"""
 [bold]The service keeps running.[/bold] Authentication is off; it listens on {HOST} only.
   score    curl -s {base_url}/v1/score -H 'Content-Type: application/json' -d '{body}'
+           .venv/bin/creditctl score {client_id}
   docs     {base_url}/docs
   models   .venv/bin/creditctl mlflow ui
   log      {home.run / "serve.log"}

@@ -1,10 +1,9 @@
 """The ASGI application: routers, problem details, and what surrounds every request."""
 
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from credit.errors import CreditError
 from serving.api.access import Access
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
+from serving.api.document import name_request_models, name_scopes
 from serving.api.edge import RequestEdge
 from serving.api.guards import check_guarded
 from serving.api.headers import SafeHeaders, with_cors
@@ -55,8 +55,9 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
     """
     api = _Api(title="Credit scoring", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None)
     api.access = edge.access
-    for router in _ROUTERS:
-        api.include_router(router(edge))
+    api.subjects = [router(edge) for router in _ROUTERS]
+    for router in api.subjects:
+        api.include_router(router)
     add_docs_page(api)
     check_guarded(api.routes)
     api.add_exception_handler(CreditError, _on_credit_error)
@@ -70,26 +71,19 @@ class _Api(FastAPI):
     """FastAPI documents error models as plain JSON; ours are problem details."""
 
     access: Access
+    subjects: list[APIRouter]
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         document = super().openapi()
         self.access.documented(document)
         operations = [operation for path in document["paths"].values() for operation in path.values()]
-        _gather_body_schemas(document, operations)
         for status, answer in [found for operation in operations for found in operation["responses"].items()]:
             if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+        name_request_models(document)
+        name_scopes(document, self.subjects)
         return document
-
-
-def _gather_body_schemas(document: dict[str, Any], operations: Iterable[dict[str, Any]]) -> None:
-    """Put the models that bodies refer to where their references look for them."""
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for operation in operations:
-        for body in operation.get("requestBody", {}).get("content", {}).values():
-            for name, schema in body["schema"].pop("$defs", {}).items():
-                schemas.setdefault(name, schema)
 
 
 async def _on_credit_error(request: Request, error: Exception) -> Response:

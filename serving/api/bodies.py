@@ -9,8 +9,8 @@ from starlette.requests import Request
 from serving.api.problems import BodyTooLargeError, FieldProblem, InvalidRequestError, Problem
 
 _Model = TypeVar("_Model", bound=BaseModel)
-#: What authentication and admission can answer to any operation.
-_ANYWHERE = (401, 403, 429, 503)
+#: What authentication, admission and unforeseen errors can answer to any operation.
+_ANYWHERE = (401, 403, 429, 500, 503)
 
 
 async def raw_body(request: Request, limit: int) -> bytes:
@@ -43,18 +43,24 @@ def parsed(request: Request, body: bytes, model: type[_Model]) -> _Model:
 
 
 def described(model: type[BaseModel], *headers: dict[str, Any]) -> dict[str, Any]:
-    """`openapi_extra` of an operation whose body is read by `parsed`, and that knows these headers."""
+    """`openapi_extra` of an operation whose body is read by `parsed`, and that knows these headers.
+
+    References lead to the document's components, where `name_request_models` puts the models.
+    """
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
     return {"requestBody": body} | ({"parameters": [*headers]} if headers else {})
 
 
-def header(name: str, description: str, example: str) -> dict[str, Any]:
-    """An optional request header, as OpenAPI describes it."""
-    schema = {"type": "string"}
-    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema} | {
-        "example": example
-    }
+def header(name: str, description: str, example: str | int, **schema: Any) -> dict[str, Any]:
+    """An optional request header, as OpenAPI describes it; `schema` is that of its value, a string unless told."""
+    parameter = {"name": name, "in": "header", "required": False, "description": description}
+    return parameter | {"schema": {"type": "string"} | schema, "example": example}
+
+
+def example(**answer: Any) -> dict[int | str, dict[str, Any]]:
+    """`responses` of an operation whose answer has no model that could hold an example."""
+    return {200: {"content": {"application/json": {"example": answer}}}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem details: the one place where an error becomes an HTTP status."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
@@ -164,6 +164,13 @@ def http_problem(request: Request, status: int, detail: str, headers: Mapping[st
 def fault_response(request: Request) -> Response:
     """An unforeseen error: says nothing about its cause, which is in the log under the request id."""
     return _response(request, *_FAULT, "an unexpected error; the log has it under the request id", "internal")
+
+
+def known_problems() -> Iterator[tuple[str, HTTPStatus, str]]:
+    """Code, status and meaning of every foreseen problem, for the reference."""
+    for kind, (status, _) in _STATUS.items():
+        yield kind.code, status, (kind.__doc__ or "").strip().splitlines()[0]
+    yield "internal", _FAULT[0], "Something unforeseen; the log has it under the request id."
 
 
 def _headers(error: errors.CreditError) -> dict[str, str]:

@@ -8,10 +8,21 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
+from serving.api.bodies import header
 from serving.api.problems import FieldProblem, InvalidRequestError, OverloadedError, RequestTimeoutError
 
 #: A caller that has stopped waiting says so beforehand: the most milliseconds that the answer may take.
 DEADLINE_HEADER: Final = "X-Request-Timeout-Ms"
+_LONGEST_DEADLINE: Final = 10**9 - 1
+#: That header as OpenAPI describes it, for operations that go through `Workers`.
+DEADLINE: Final = header(
+    DEADLINE_HEADER,
+    "Milliseconds after which the caller has no use for the answer.",
+    500,
+    type="integer",
+    minimum=1,
+    maximum=_LONGEST_DEADLINE,
+)
 _T = TypeVar("_T")
 
 
@@ -97,6 +108,6 @@ def _limit(request: Request, own: float) -> float:
     given = request.headers.get(DEADLINE_HEADER)
     if given is None:
         return own
-    if not (given.isascii() and given.isdigit() and 0 < int(given) < 10**9):
+    if not (given.isascii() and given.isdigit() and 0 < int(given) <= _LONGEST_DEADLINE):
         raise InvalidRequestError([FieldProblem(field=DEADLINE_HEADER, message="must be whole milliseconds")])
     return min(own, int(given) / 1000)

@@ -1,10 +1,7 @@
 """The service as users get it: `creditctl serve` on Ray Serve behind HAProxy, real Redis, real MLflow, over HTTP."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,75 +11,21 @@ import httpx
 import pytest
 import tritonclient.http as triton
 from raw_features_world import stored_values
-from redis_servers import free_port, redis_server
-from serving_world import FIRST_CLIENT, PROJECT, World, write_clients
+from redis_servers import free_port
+from serving_service import CLIENTS, creditctl_serve
+from serving_world import FIRST_CLIENT, PROJECT
 
 from credit.bundle.keys import load_public_key
 from credit.bundle.reader import load_bundle
 from credit.schemas.decision import DecisionRecord, decision_stream_key
 from credit.scoring import replay
 
-CLIENTS = 40
 STREAM = decision_stream_key(PROJECT)
 
 
-class Service:
-    """A running `creditctl serve` with all that it needs."""
-
-    def __init__(self, folder: Path, redis) -> None:
-        self.redis = redis
-        self.world = World(folder / "world")
-        self.version = self.world.registry.register(self.world.bundle(0))
-        with redis.client() as client:
-            self.views = write_clients(client, self.world.contract, CLIENTS)
-        self.port = free_port()
-        self.home = folder / "home"
-        self.log = folder / "serve.log"
-        self.process = self._start()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
-
-    def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SERVING_"))}
-        return inherited | self.world.environment(self.redis.url) | {"CREDIT_HOME": str(self.home)}
-
-    def score(self, body=None, **options) -> httpx.Response:
-        return self.http.post("/v1/score", **({"json": body} if body is not None else {}), **options)
-
-    def stop(self) -> int:
-        self.http.close()
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def _start(self) -> subprocess.Popen:
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                creditctl("--port", str(self.port)), stdout=log, stderr=log, env=self.environment()
-            )
-        deadline = time.monotonic() + 200
-        while "ready: " not in self.log.read_text():
-            assert process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.2)
-        return process
-
-
-def creditctl(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "credit", "serve", *arguments]
-
-
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory, redis):
-    running = Service(tmp_path_factory.mktemp("serving"), redis)
-    try:
-        yield running
-    finally:
-        running.stop()
+def redis(service):
+    return service.redis
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +239,11 @@ def test_a_silent_redis_gives_503_too(service, redis):
 
 def test_a_taken_port_is_a_clear_error(service):
     refused = subprocess.run(
-        creditctl("--port", str(service.port)), env=service.environment(), capture_output=True, text=True, check=False
+        creditctl_serve("--port", str(service.port)),
+        env=service.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert refused.returncode == 1
     assert f"cannot listen on 127.0.0.1:{service.port}" in refused.stderr
@@ -316,7 +263,7 @@ def test_a_taken_port_is_a_clear_error(service):
 )
 def test_what_is_missing_is_told_before_anything_starts(service, changed, told):
     refused = subprocess.run(
-        creditctl("--port", str(free_port())),
+        creditctl_serve("--port", str(free_port())),
         env=service.environment() | changed,
         capture_output=True,
         text=True,
@@ -327,7 +274,7 @@ def test_what_is_missing_is_told_before_anything_starts(service, changed, told):
 
 
 def test_sigterm_ends_every_process(service):
-    """Last: the module's service is stopped here."""
+    """Last: the service is stopped here; whoever needs one afterwards gets another."""
     own = set(_descendants(service.process.pid))
     assert len(own) > 5
     assert service.stop() == 0

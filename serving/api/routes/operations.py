@@ -1,26 +1,33 @@
 """Probes, metrics and version."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from credit import __version__
-from serving.api.bodies import problems
+from serving.api.bodies import example, problems
 from serving.api.context import Edge
+
+_READY: Final = {
+    "status": "ready",
+    "authentication": "off",
+    "model": {"name": "credit-scoring", "version": "3", "bundle": "5f0c6a2e" * 8},
+}
 
 
 def router(edge: Edge) -> APIRouter:
     """`/livez`, `/readyz`, `/metrics`, `/version`."""
     found = APIRouter(tags=["operations"])
 
-    @found.get("/livez", summary="Whether the process runs")
+    @found.get("/livez", summary="Whether the process runs", responses=example(status="alive"))
     async def livez() -> dict[str, str]:
+        """200 whatever the stores and the model do."""
         return {"status": "alive"}
 
-    @found.get("/readyz", summary="Whether requests can be answered", responses=problems(503))
+    @found.get("/readyz", summary="Whether requests can be answered", responses=example(**_READY) | problems(503))
     async def readyz() -> dict[str, Any]:
         """503 until the model is verified and warm and both stores answer."""
         version = edge.service.models.current().version
@@ -32,13 +39,16 @@ def router(edge: Edge) -> APIRouter:
         summary="Metrics for Prometheus",
         response_class=Response,
         dependencies=[] if edge.metrics_open else edge.needs("admin"),
-        responses={} if edge.metrics_open else problems(),
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+        | ({} if edge.metrics_open else problems()),
     )
     async def metrics() -> Response:
+        """In Prometheus' text format."""
         return Response(generate_latest(edge.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @found.get("/version", summary="Version of the service")
+    @found.get("/version", summary="Version of the service", responses=example(name="credit-scoring", version="1.0.0"))
     async def version() -> dict[str, str]:
+        """Name and version of the program, not of the model."""
         return {"name": "credit-scoring", "version": __version__}
 
     return found

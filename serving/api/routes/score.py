@@ -11,7 +11,7 @@ from serving.api.access import caller_of
 from serving.api.bodies import described, header, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
-from serving.api.workers import DEADLINE_HEADER
+from serving.api.workers import DEADLINE
 from serving.orders import Asked, Claim, Order
 from serving.schemas.score import (
     BatchAnswer,
@@ -27,8 +27,15 @@ _LONGEST_KEY: Final = 255
 #: Items that one turn of a batch takes: some milliseconds.
 _CHUNK: Final = 25
 _HEADERS: Final = (
-    header(IDEMPOTENCY_HEADER, "The same key and body get the same decision, for a day.", "8e03978e-40d5-43dd-bc93"),
-    header(DEADLINE_HEADER, "Milliseconds after which the caller has no use for the answer.", "500"),
+    header(
+        IDEMPOTENCY_HEADER,
+        "The same key and body get the same decision, for a day.",
+        "8e03978e-40d5-43dd-bc93",
+        minLength=1,
+        maxLength=_LONGEST_KEY,
+        pattern="^[!-~]([ -~]*[!-~])?$",
+    ),
+    DEADLINE,
 )
 
 

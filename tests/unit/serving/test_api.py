@@ -309,12 +309,16 @@ def test_the_docs_pages_need_no_other_host(call, path, assets):
 def test_the_openapi_document_describes_bodies_and_problems(call):
     (answer,) = call(get("/openapi.json"))
     operation = answer.json()["paths"]["/v1/score"]["post"]
-    assert {"client_id": 100002} in operation["requestBody"]["content"]["application/json"]["schema"]["examples"]
-    assert set(operation["responses"]) == {"200", "401", "403", "404", "409", "413", "422", "429", "503"}
+    schemas = answer.json()["components"]["schemas"]
+    assert operation["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ScoreRequest"
+    }
+    assert {"client_id": 100002} in schemas["ScoreRequest"]["examples"]
+    assert set(operation["responses"]) == {"200", "401", "403", "404", "409", "413", "422", "429", "500", "503"}
     for status, response in operation["responses"].items():
         expected = "application/json" if status == "200" else "application/problem+json"
         assert list(response["content"]) == [expected]
-    example = answer.json()["components"]["schemas"]["ScoreAnswer"]["examples"][0]
+    example = schemas["ScoreAnswer"]["examples"][0]
     ScoreAnswer.model_validate_json(json.dumps(example))
 
 
