@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
     "models": ("training.cli.models:app", "List, compare, verify, promote and roll back models."),
+    "monitor": ("monitoring.cli:app", "Archive decisions and watch over them."),
     "redis": ("feature_repo.cli.redis:app", "Start and stop the private Redis."),
     "score-batch": ("training.cli.score_batch:app", "Score every client into Parquet."),
     "serve": ("serving.cli:app", "Serve scores over HTTP."),

@@ -46,7 +46,9 @@ class Archive:
         try:
             return Head() if content is None else Head.model_validate_json(content)
         except ValidationError as error:
-            raise DataError(f"{self.folder / HEAD_FILE} is malformed: `creditctl decisions verify` tells more") from error
+            raise DataError(
+                f"{self.folder / HEAD_FILE} is malformed: `creditctl decisions verify` tells more"
+            ) from error
 
     def recover(self) -> Head:
         """Take up what an archiver that was cut short left behind; to be called before `append`.
@@ -103,9 +105,7 @@ class Archive:
                 return found
         return None
 
-    def rows(
-        self, after: int = 0, first_day: date = date.min, last_day: date = date.max
-    ) -> Iterator[ChainedRecord]:
+    def rows(self, after: int = 0, first_day: date = date.min, last_day: date = date.max) -> Iterator[ChainedRecord]:
         """Records in the chain's order, behind sequence `after`, of these days.
 
         Raises:
@@ -121,13 +121,15 @@ class Archive:
                     yield row
 
     def _unarchived(self, records: Sequence[NewRecord]) -> list[NewRecord]:
-        once = {record.record_id: record for record in reversed(records)}
+        once: dict[str, NewRecord] = {}
+        for record in records:
+            once.setdefault(record.record_id, record)
         for day in {day_of(record_id) for record_id in once}:
             for segment in segments(day_folder(self.folder, day)):
                 if any(segment.may_hold(record_id) for record_id in once):
                     for record_id in segment.ids():
                         once.pop(record_id, None)
-        return [record for record in records if once.get(record.record_id) is record]
+        return [*once.values()]
 
     def _write_head(self, head: Head) -> None:
         (self.folder / HEAD_FILE).write_bytes(head.model_dump_json().encode(), durable=True)

@@ -1,4 +1,4 @@
-"""The chain: each record's hash covers the one before it, so that nothing can be altered, dropped or slipped in unseen."""
+"""The chain: each record's hash covers the one before it, so that nothing is altered, dropped or slipped in unseen."""
 
 import hashlib
 import json

@@ -21,6 +21,8 @@ _FOLDER: Final = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 _PREVIOUS: Final = b"credit_previous"
 #: Records that one look-up has to unpack.
 _ROWS_PER_GROUP: Final = 200
+#: What Arrow raises when it reads altered bytes: damage inside a page, for one, is a plain OSError.
+_DAMAGE: Final = (pa.ArrowException, OSError, KeyError, ValueError)
 _SCHEMA: Final = pa.schema(
     [
         pa.field("sequence", pa.int64(), nullable=False),
@@ -135,14 +137,15 @@ class _reading:  # noqa: N801 - reads like the function that it stands for
     def __enter__(self) -> pq.ParquetFile:
         try:
             self._open = self._file.open_parquet()
-        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        except FileNotFoundError:
+            raise
+        except _DAMAGE as error:
             raise _damaged(self._file) from error
         return self._open
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._open.close()
-        # Arrow tells damage inside a page as a plain OSError.
-        if isinstance(error, pa.ArrowException | OSError | KeyError | UnicodeDecodeError):
+        if isinstance(error, _DAMAGE):
             raise _damaged(self._file) from error
 
 

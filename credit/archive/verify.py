@@ -58,14 +58,13 @@ def verify(archive: Archive, noted: str | None = None, on_file: Callable[[int], 
         broken = Break(file=str(archive.folder), sequence=0, problem=str(error))
         return Verification(stream=archive.name, files=0, records=0, first=0, head=Head(), broken=broken)
     counted = [segment for segment in segments(archive.folder) if segment.first <= head.sequence]
-    walk = _Walk(head, noted)
+    walk, found = _Walk(head, noted), None
     try:
         for segment in counted:
             on_file(walk.take(segment))
         walk.finish(str(archive.folder))
-        broken = None
     except _BrokenError as error:
-        broken = error.found
+        found = error.found
     return Verification(
         stream=archive.name,
         files=len(counted),
@@ -73,7 +72,7 @@ def verify(archive: Archive, noted: str | None = None, on_file: Callable[[int], 
         first=counted[0].first if counted else 0,
         head=head,
         noted=None if noted is None else walk.met or noted == head.hash,
-        broken=broken,
+        broken=found,
     )
 
 

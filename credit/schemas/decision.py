@@ -10,7 +10,6 @@ from credit.reason_codes import Language
 from credit.schemas.features import Frozen, MissingPolicy, ViewStatus
 from credit.schemas.overrides import NO_OVERRIDES, Overrides
 
-
 #: Field of a stream's entry that holds the record as JSON.
 RECORD_FIELD: Final = "record"
 
