@@ -51,7 +51,7 @@ def _nowhere(_decision_id: str) -> DecisionRecord | None:
     return None
 
 
-def _unwatched(_entries: int, _limit: int) -> None:
+def unwatched(_entries: int, _limit: int) -> None:
     """Nobody wants to know."""
 
 
@@ -115,7 +115,7 @@ class RedisDecisionLog:
         breaker: CircuitBreaker | None = None,
         *,
         archived: Callable[[str], DecisionRecord | None] = _nowhere,
-        watch: Callable[[int, int], None] = _unwatched,
+        watch: Callable[[int, int], None] = unwatched,
     ) -> None:
         self._redis = DecisionRedis(settings, project, breaker)
         self._project = project

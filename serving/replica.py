@@ -13,7 +13,7 @@ from credit.schemas.features import FeatureReader, ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
 from serving.api.access import Access
 from serving.api.application import build_api
-from serving.api.context import BodyLimits, Edge
+from serving.api.context import BodyLimits, Edge, History
 from serving.api.workers import Admission, Workers
 from serving.bundle_cache import BundleCache
 from serving.champion import ChampionSource
@@ -22,10 +22,12 @@ from serving.model_store import ModelStore, ModelWatcher
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
-from serving.stores import decision_log, feature_reader
+from serving.stores import decision_history, decision_log, feature_reader
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
+#: Threads for recorded decisions; their archive may be far away.
+_HISTORY_THREADS = 2
 
 
 class Replica:
@@ -47,8 +49,10 @@ class Replica:
         metrics = ScoringMetrics(CollectorRegistry())
         store = ModelStore(champion_source(settings), reader, on_change=metrics.serving)
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
-        self.service = ScoringService(store, decision_log(settings), metrics)
+        self.service = ScoringService(store, decision_log(settings, metrics.decision_log), metrics)
         self._workers = Workers(self._pool, _admission(settings))
+        self._history_pool = ThreadPoolExecutor(_HISTORY_THREADS, thread_name_prefix="history")
+        self._history = History(decision_history(settings), Workers(self._history_pool, _admission(settings)))
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -58,7 +62,8 @@ class Replica:
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
         bodies = BodyLimits(self._settings.max_body_bytes, self._settings.max_batch_body_bytes)
-        return build_api(Edge(self.service, self._workers, Access(), bodies), echo_request_id=echo_request_id)
+        edge = Edge(self.service, self._workers, Access(), bodies, self._history)
+        return build_api(edge, echo_request_id=echo_request_id)
 
     async def check_health(self) -> None:
         """Raise StepError when only a new process can help.
@@ -79,6 +84,9 @@ class Replica:
         self._watcher.stop()
         self._workers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._history.workers.close()
+        self._history_pool.shutdown(wait=False, cancel_futures=True)
+        self._history.decisions.close()
         self.service.close()
 
 

@@ -98,9 +98,13 @@ class Archive:
         """The record of an id, or None.
 
         Raises:
-            DataError: it is no id, or a file is damaged.
+            DataError: a file is damaged.
         """
-        for segment in segments(day_folder(self.folder, day_of(record_id))):
+        try:
+            day = day_of(record_id)
+        except DataError:  # no id of ours
+            return None
+        for segment in segments(day_folder(self.folder, day)):
             if segment.may_hold(record_id) and (found := segment.find(record_id)) is not None:
                 return found
         return None

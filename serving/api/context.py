@@ -7,6 +7,7 @@ from fastapi.params import Depends
 
 from serving.api.access import Access, Scope
 from serving.api.workers import Workers
+from serving.decisions_history import DecisionHistory
 from serving.service import ScoringService
 
 
@@ -19,6 +20,14 @@ class BodyLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """Recorded decisions, with threads of their own: an archive far away must not keep scoring waiting."""
+
+    decisions: DecisionHistory
+    workers: Workers
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """The parts that the routers share.
 
@@ -27,12 +36,14 @@ class Edge:
         workers: threads in which the service is called.
         access: tells callers and what they may do.
         bodies: limits of request bodies.
+        history: recorded decisions; None leaves out the operations on them.
     """
 
     service: ScoringService
     workers: Workers
     access: Access
     bodies: BodyLimits
+    history: History | None = None
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

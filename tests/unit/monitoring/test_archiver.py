@@ -1,3 +1,4 @@
+import json
 import threading
 import time
 from datetime import timedelta
@@ -66,10 +67,10 @@ def fill(log, count: int) -> list[str]:
 class World:
     """What one process of the archiver has: it dies before or after its operation number `at`."""
 
-    def __init__(self, settings, root, *, at: float = float("inf")) -> None:
+    def __init__(self, settings, root, *, at: float = float("inf"), lock_seconds: float = 30.0) -> None:
         self.left = at
         self.connection = Connection(settings, "p", DyingExchange(open_exchange(settings), self))
-        self.lock = Lock(self.connection.told, LOCK, seconds=0.2)
+        self.lock = Lock(self.connection.told, LOCK, lock_seconds)
         self.drains = [
             Drain(self.connection, kind, DyingPlace(Location.of(root), self), self.lock, LIMITS) for kind in STREAMS
         ]
@@ -168,6 +169,7 @@ def test_killed_at_every_point_each_record_is_archived_once_and_in_order(log, cl
         except KilledError:
             kills += 1
         assert {*wanted} <= {*archived(root)} | {name for name in wanted if log.find(name)}
+        client.delete(LOCK)  # time goes by
         World(settings, root).once()
         assert archived(root) == wanted
         assert client.xlen(STREAM) == 0
@@ -184,7 +186,7 @@ def test_killed_again_and_again_while_decisions_come(log, client, settings, tmp_
         try:
             World(settings, tmp_path, at=4 + at % 29).once()
         except KilledError:
-            continue
+            client.delete(LOCK)  # time goes by
     World(settings, tmp_path).once()
     assert archived(tmp_path) == wanted
     assert verify(Archive(Location.of(tmp_path), "decisions")).ok
@@ -241,11 +243,18 @@ def test_a_full_log_takes_decisions_again_once_it_is_archived(client, settings, 
 
 
 def test_only_one_archiver_works_at_a_time(log, settings, tmp_path):
-    first, second = World(settings, tmp_path), World(settings, tmp_path)
+    first, second = (World(settings, tmp_path, lock_seconds=2.0) for _ in range(2))
     fill(log, 3)
     with first.lock.held(threading.Event()), pytest.raises(StepError, match="another archiver is at work"):
         second.once()
     second.once()
+    assert len(archived(tmp_path)) == 3
+
+
+def test_the_lock_of_a_dead_archiver_runs_out(log, client, settings, tmp_path):
+    fill(log, 3)
+    client.set(LOCK, "of one that was killed", px=300)
+    World(settings, tmp_path, lock_seconds=5.0).once()
     assert len(archived(tmp_path)) == 3
 
 
@@ -302,7 +311,7 @@ def test_a_redis_that_is_away_is_told_once_and_waited_for_otherwise(tmp_path, mo
 def test_the_command_tells_what_it_moved(log, client, server, tmp_path, monkeypatch, capsys):
     fill(log, 3)
     event = {"event_id": id_at(MIDNIGHT, 5), "decision_id": names(3)[0], "client_id": 5}
-    client.xadd(event_stream_key("p"), {"record": __import__("json").dumps(event)})
+    client.xadd(event_stream_key("p"), {"record": json.dumps(event)})
     monkeypatch.setenv("MONITORING_REDIS_URL", server.url)
     monkeypatch.setenv("MONITORING_FEATURE_PROJECT", "p")
     monkeypatch.setenv("CREDIT_HOME", str(tmp_path))

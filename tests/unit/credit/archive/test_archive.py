@@ -152,6 +152,6 @@ def test_a_head_that_is_no_head_is_told(place):
     assert not verify(archive).ok
 
 
-def test_an_unknown_id_is_refused(place):
-    with pytest.raises(DataError):
-        opened(place).find("../../etc/passwd")
+@pytest.mark.parametrize("odd", ["../../etc/passwd", "", "d-1"])
+def test_what_is_no_id_is_not_looked_for(place, odd):
+    assert opened(place).find(odd) is None
