@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Final
 
 from credit.errors import DataError
 from credit.schemas.features import Frozen
@@ -33,7 +33,8 @@ class NewRecord:
         record_id: UUIDv7 of the record itself.
         decision_id: of the decision that it is, or is about.
         client_id: whom it is about.
-        text: the record as canonical JSON.
+        text: the record's JSON to the letter as it was acknowledged: fields in the model's order, no spaces, numbers in
+            their shortest exact form.
     """
 
     entry: str
@@ -52,11 +53,6 @@ class ChainedRecord:
     record: NewRecord
 
 
-def canonical(content: Any) -> str:
-    """JSON as it is hashed: keys sorted, no spaces, numbers in their shortest exact form."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def new_record(entry: str, stored: bytes, id_field: str) -> NewRecord:
     """What a stream's entry holds.
 
@@ -69,7 +65,7 @@ def new_record(entry: str, stored: bytes, id_field: str) -> NewRecord:
         content = json.loads(stored)
         record_id, decision_id = str(content[id_field]), str(content["decision_id"])
         time_of(record_id)
-        return NewRecord(entry, record_id, decision_id, int(content["client_id"]), canonical(content))
+        return NewRecord(entry, record_id, decision_id, int(content["client_id"]), stored.decode())
     except (ValueError, KeyError, TypeError, DataError) as error:
         raise DataError(
             f"stream entry {entry} holds no record that could be archived ({type(error).__name__}): save it elsewhere, "
@@ -78,7 +74,7 @@ def new_record(entry: str, stored: bytes, id_field: str) -> NewRecord:
 
 
 def link(previous: str, text: str) -> str:
-    """The hash of a record: sha256 of the hash before it and its canonical JSON, in hexadecimal."""
+    """The hash of a record: sha256 of the hash before it and its text, in hexadecimal."""
     return hashlib.sha256(bytes.fromhex(previous) + text.encode()).hexdigest()
 
 
