@@ -20,6 +20,7 @@ from credit.platform import Home, load_environment
 #: name -> (module:app, help line)
 COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("feature_repo.cli.data:app", "Generate, download, ingest and check raw data."),
+    "decisions": ("serving.decisions_cli:app", "Read, replay, verify and export recorded decisions."),
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),

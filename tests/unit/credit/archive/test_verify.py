@@ -108,4 +108,5 @@ def test_a_hash_that_was_noted_tells_a_chain_that_was_made_anew(archive, tmp_pat
     other.recover()
     other.append(RECORDS[1:])
     assert verify(other).ok
-    assert not verify(other, noted).ok
+    assert verify(other, noted).noted is False
+    assert verify(archive, archive.head().hash).noted is True
