@@ -10,6 +10,7 @@ from serving_world import FIRST_CLIENT, PROJECT, World
 
 from credit.archive.segments import segments
 from credit.cli import run
+from credit.features import RATIO_INPUTS
 from credit.schemas.decision import DecisionRecord, decision_stream_key
 from feature_repo.storage import Location
 from serving.decisions_records import Selection, recorded_decisions
@@ -128,7 +129,7 @@ def test_replay_fetches_the_bundle_and_is_identical(creditctl, ids, made):
         (lambda record: record.update(decision="referred"), "decision"),
         (lambda record: record["reasons"][0].update(contribution=0.25), "reasons"),
         (lambda record: record["reasons"].pop(), "reasons"),
-        (lambda record: record["values"]["application"].update(ext_source_2=0.987), "quality"),
+        (lambda record: record["values"]["application"].update(dict.fromkeys(RATIO_INPUTS)), "quality"),
         (lambda record: record["model"].update(bundle="0" * 64), "registry"),
         (lambda record: record.pop("margin"), "not understand"),
         (lambda record: record["views"].clear(), "unknown"),
@@ -136,9 +137,6 @@ def test_replay_fetches_the_bundle_and_is_identical(creditctl, ids, made):
 )
 def test_replay_names_what_differs(creditctl, ids, tmp_path, change, field):
     changed = json.loads(creditctl("show", ids[6], "--json"))["record"]
-    changed["values"]["application"]["ext_source_2"] = (
-        None if field == "quality" else changed["values"]["application"]["ext_source_2"]
-    )
     change(changed)
     (tmp_path / "some.jsonl").write_text(json.dumps(changed) + "\n")
     report = json.loads(creditctl("replay", "--from-file", str(tmp_path / "some.jsonl"), "--json", code=1))
