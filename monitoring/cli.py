@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Archive decisions and watch over them.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Without this, a group of one command would be that command."""
-
-
 @app.command()
 def archive(
     once: Annotated[bool, typer.Option("--once", help="Archive what is there now, and end.")] = False,
@@ -41,6 +36,20 @@ def archive(
 
         report = archive_decisions(settings, stop, once=once, on_batch=moved)
     typer.echo(report.model_dump_json() if as_json else _text(report))
+
+
+@app.command("restore-events")
+def restore_events(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Put archived outcomes and overrides back into Redis after Redis was lost."""
+    from monitoring.archiver.restore import restore_events as restore
+    from monitoring.settings import MonitoringSettings
+
+    with step("restore events") as progress:
+        report = restore(MonitoringSettings(), progress.advance)
+    text = f"{report.events:,} events of {report.decisions:,} decisions are back"
+    typer.echo(report.model_dump_json() if as_json else text)
 
 
 def _text(report: "ArchiveReport") -> str:

@@ -11,29 +11,30 @@ from pydantic import TypeAdapter, ValidationError
 
 from credit.errors import DataError, DecisionLogFullError, OutcomeConflictError
 from credit.schemas.decision import (
+    EVENT_SEPARATOR,
     RECORD_FIELD,
     DecisionEvent,
     OutcomeEvent,
     OverrideEvent,
     event_stream_key,
     events_key,
+    said,
 )
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
 from serving.decisions_redis import DecisionRedis
 
-# One atomic step: answer the last event where only one may be, or where it says the same; refuse at the limit; append.
+# One atomic step: answer the event that is there where only one may be, or the last one where it says the same; refuse
+# at the limit; append. See `kept_event` for what the list holds.
 _APPEND: Final = b"""
-local last = redis.call('LINDEX', KEYS[2], -1)
-if last and (ARGV[5] == 'one' or string.sub(last, 1, #ARGV[4]) == ARGV[4]) then return last end
+local held = redis.call('LINDEX', KEYS[2], ARGV[5] == 'one' and 0 or -1)
+if held and (ARGV[5] == 'one' or string.sub(held, 1, #ARGV[4]) == ARGV[4]) then return held end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return -1 end
 redis.call('XADD', KEYS[1], '*', ARGV[2], ARGV[3])
 redis.call('RPUSH', KEYS[2], ARGV[4] .. ARGV[3])
 return 0
 """
 _EVENT: Final[TypeAdapter[DecisionEvent]] = TypeAdapter(DecisionEvent)
-#: Ends what an event says, ahead of its record.
-_SEPARATOR: Final = b"\n"
 
 
 class RedisDecisionEvents:
@@ -63,7 +64,7 @@ class RedisDecisionEvents:
         """
         kept = self._append(event, "one")
         assert isinstance(kept, OutcomeEvent)
-        if _says(kept) != _says(event):
+        if said(kept) != said(event):
             raise OutcomeConflictError(
                 f"this decision has the outcome {kept.outcome.value} of {kept.date.isoformat()} already"
             )
@@ -97,7 +98,7 @@ class RedisDecisionEvents:
 
     def _append(self, event: DecisionEvent, how_many: str) -> DecisionEvent:
         keys = [self._stream, self._key(event.kind, event.decision_id)]
-        values = [RECORD_FIELD.encode(), event.model_dump_json().encode(), _says(event), how_many.encode()]
+        values = [RECORD_FIELD.encode(), event.model_dump_json().encode(), said(event), how_many.encode()]
         answer = self._redis.told(b"EVAL", _APPEND, b"%d" % len(keys), *keys, b"%d" % self._limit, *values)
         if isinstance(answer, bytes):
             return _event(answer)
@@ -113,14 +114,8 @@ class RedisDecisionEvents:
         return events_key(self._project, kind, decision_id).encode()
 
 
-def _says(event: DecisionEvent) -> bytes:
-    """What an event says, without when and by whom it was sent; JSON holds no line break."""
-    sent = {"event_id", "recorded_at", "request_id", "caller"}
-    return event.model_dump_json(exclude=sent).encode() + _SEPARATOR
-
-
 def _event(stored: bytes) -> DecisionEvent:
     try:
-        return _EVENT.validate_json(stored.partition(_SEPARATOR)[2])
+        return _EVENT.validate_json(stored.partition(EVENT_SEPARATOR)[2])
     except ValidationError as error:
         raise DataError("an event of a decision is stored in a form that is not understood") from error

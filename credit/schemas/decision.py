@@ -132,7 +132,21 @@ class OverrideEvent(_Event):
     reason: str
 
 
+#: Ends what an event says, ahead of its JSON.
+EVENT_SEPARATOR: Final = b"\n"
+
 DecisionEvent = Annotated[OutcomeEvent | OverrideEvent, Field(discriminator="kind")]
+
+
+def kept_event(event: DecisionEvent, text: str) -> bytes:
+    """An event as its decision's Redis list keeps it: what it says, a line break, its JSON as it was acknowledged."""
+    return said(event) + text.encode()
+
+
+def said(event: DecisionEvent) -> bytes:
+    """What an event says, without when and by whom it was sent; ends with a line break, which JSON does not hold."""
+    sent = {"event_id", "recorded_at", "request_id", "caller"}
+    return event.model_dump_json(exclude=sent).encode() + EVENT_SEPARATOR
 
 
 def decision_stream_key(project: str) -> str:

@@ -44,11 +44,10 @@ class StreamKind:
     index: Callable[[str, str], str] | None = None
 
 
-#: A further stream of records is one line here.
-STREAMS: Final = (
-    StreamKind("decisions", decision_stream_key, "decision_id", decision_index_key),
-    StreamKind("events", event_stream_key, "event_id"),
-)
+DECISIONS: Final = StreamKind("decisions", decision_stream_key, "decision_id", decision_index_key)
+EVENTS: Final = StreamKind("events", event_stream_key, "event_id")
+#: What the archiver drains; a further stream of records is one line here.
+STREAMS: Final = (DECISIONS, EVENTS)
 
 
 class Connection:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,6 +12,7 @@ from redis_servers import redis_server
 from serving_world import PROJECT, World
 
 from credit.archive.archive import Archive
+from credit.cli import run
 from credit.schemas.decision import DecisionRecord, decision_stream_key, event_stream_key
 from feature_repo.storage import Location
 from serving.replica import Replica
@@ -38,25 +40,44 @@ def world(tmp_path_factory):
     return world
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the archive lies."""
+    return tmp_path_factory.mktemp("archive")
+
+
+@pytest.fixture(scope="module")
+def settings(world, server, folder):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in world.environment(server.url).items():
+            patch.setenv(name, value)
+        return ServingSettings.load(
+            decision_archive=str(folder),
+            decision_stream_limit=5,
+            read_timeout_seconds=5.0,
+            request_timeout_seconds=20.0,
+        )
+
+
+@pytest.fixture(scope="module")
+def api(settings):
+    """A replica that has no model yet; decisions can be read all the same."""
+    replica = Replica(settings)
+    yield replica.api()
+    replica.service.close()
+    replica._history.decisions.close()
+
+
 @pytest.fixture
-def client(server):
+def client(server, folder):
+    shutil.rmtree(folder, ignore_errors=True)
     with server.client() as client:
         client.flushall()
         yield client
 
 
 @pytest.fixture
-def settings(world, server, client, tmp_path, monkeypatch):
-    for name, value in world.environment(server.url).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SERVING_DECISION_ARCHIVE", str(tmp_path / "archive"))
-    monkeypatch.setenv("SERVING_DECISION_STREAM_LIMIT", "5")
-    monkeypatch.setenv("SERVING_READ_TIMEOUT_SECONDS", "5")
-    return ServingSettings.load()
-
-
-@pytest.fixture
-def log(settings):
+def log(settings, client):
     log = decision_log(settings)
     yield log
     log.close()
@@ -68,26 +89,22 @@ def record(log):
 
 
 @pytest.fixture
-def call(settings):
-    """Send requests at once to a replica that has no model yet; decisions can be read all the same."""
-    replica = Replica(settings)
+def call(api):
+    """Send requests at once and return their answers in order."""
 
     def send(*requests):
         async def go():
-            transport = httpx.ASGITransport(replica.api())
-            async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as http:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://scoring") as http:
                 return await asyncio.gather(*(http.request(**request) for request in requests))
 
         return asyncio.run(go())
 
-    yield send
-    replica.service.close()
-    replica._history.decisions.close()
+    return send
 
 
 @pytest.fixture
-def archive(server, tmp_path):
-    return lambda: archive_now(server.url, PROJECT, tmp_path / "archive")
+def archive(server, folder):
+    return lambda: archive_now(server.url, PROJECT, folder)
 
 
 def get(decision_id=KNOWN):
@@ -212,7 +229,7 @@ def test_a_bad_override_names_its_fields(call, record, client, body, fields):
     assert client.xlen(event_stream_key(PROJECT)) == 0
 
 
-def test_overrides_are_kept_in_order_and_a_repetition_changes_nothing(call, record, archive, client, tmp_path):
+def test_overrides_are_kept_in_order_and_a_repetition_changes_nothing(call, record, archive, client, folder):
     (first,) = call(post("override", OVERRIDE))
     (again,) = call(post("override", OVERRIDE))
     archive()
@@ -223,10 +240,33 @@ def test_overrides_are_kept_in_order_and_a_repetition_changes_nothing(call, reco
     assert [each.event_id for each in details.overrides] == [found.json()["event_id"] for found in (first, other, back)]
     assert details.record.decision is record.decision
     archive()
-    rows = [*Archive(Location.of(tmp_path / "archive"), "events").rows()]
+    rows = [*Archive(Location.of(folder), "events").rows()]
     assert [json.loads(row.record.text)["event_id"] for row in rows] == [
         found.json()["event_id"] for found in (first, other, back)
     ]
+
+
+def test_after_a_loss_of_redis_events_come_back_from_the_archive(
+    call, record, archive, client, server, folder, monkeypatch
+):
+    for told in (post("outcome", OUTCOME), post("override", OVERRIDE), post("override", OVERRIDE | {"reason": "x"})):
+        call(told)
+    (before,) = call(get())
+    archive()
+    client.flushall()
+    assert call(get())[0].json()["outcome"] is None
+    call(post("override", OVERRIDE | {"reason": "later"}))
+    monkeypatch.setenv("MONITORING_REDIS_URL", server.url)
+    monkeypatch.setenv("MONITORING_FEATURE_PROJECT", PROJECT)
+    monkeypatch.setenv("MONITORING_DECISION_ARCHIVE", str(folder))
+    for _ in range(2):
+        assert run(["monitor", "restore-events", "--json"]) == 0
+        (after,) = call(get())
+        assert after.json()["outcome"] == before.json()["outcome"]
+        assert after.json()["overrides"][:2] == before.json()["overrides"]
+        assert [each["reason"] for each in after.json()["overrides"][2:]] == ["later"]
+    assert_problem(call(post("outcome", OUTCOME | {"outcome": "repaid"}))[0], 409, "outcome_conflict")
+    assert call(post("outcome", OUTCOME))[0].json() == before.json()["outcome"]
 
 
 def test_events_that_nobody_archives_are_refused_at_the_limit(call, record, archive):
@@ -248,9 +288,9 @@ def test_a_store_that_is_away_is_told(call, record, client, server):
     assert answer.json()["code"] in ("timeout", "store_unavailable")
 
 
-def test_a_damaged_archive_is_a_fault_and_not_a_missing_decision(call, record, archive, tmp_path):
+def test_a_damaged_archive_is_a_fault_and_not_a_missing_decision(call, record, archive, folder):
     archive()
-    (file,) = (tmp_path / "archive").rglob("*.parquet")
+    (file,) = folder.rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:100])
     (answer,) = call(get())
     assert_problem(answer, 500, "data")
