@@ -92,7 +92,8 @@ def _recorded(archive: Archive, redis: DecisionRedis, stream: bytes, wanted: Sel
     seen: set[str] = set()  # yielded from the stream: no need of them when they are archived
     while True:
         end = archive.head().sequence
-        for row in archive.rows(position, wanted.first_day, wanted.last_day):
+        grown = archive.rows(position, wanted.first_day, wanted.last_day) if end > position else ()
+        for row in grown:
             fits = wanted.client_id in (None, row.record.client_id) and row.record.record_id not in seen
             if row.sequence <= end and fits:
                 yield StoredDecision(row.record.text)
