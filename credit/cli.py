@@ -20,11 +20,13 @@ from credit.platform import Home, load_environment
 #: name -> (module:app, help line)
 COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("feature_repo.cli.data:app", "Generate, download, ingest and check raw data."),
+    "decisions": ("serving.decisions_cli:app", "Read, replay, verify and export recorded decisions."),
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "keys": ("serving.keys_cli:app", "Create, list and revoke API keys of the scoring service."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
     "models": ("training.cli.models:app", "List, compare, verify, promote and roll back models."),
+    "monitor": ("monitoring.cli:app", "Archive decisions and watch over them."),
     "redis": ("feature_repo.cli.redis:app", "Start and stop the private Redis."),
     "score": ("credit.client.cli:app", "Ask the running service for decisions."),
     "score-batch": ("training.cli.score_batch:app", "Score every client into Parquet."),

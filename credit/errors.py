@@ -89,6 +89,18 @@ class IdempotencyConflictError(CreditError):
     code = "idempotency_conflict"
 
 
+class UnknownDecisionError(CreditError):
+    """Neither the decision log nor the archive holds the decision."""
+
+    code = "unknown_decision"
+
+
+class OutcomeConflictError(CreditError):
+    """The decision has another outcome already."""
+
+    code = "outcome_conflict"
+
+
 class ModelNotReadyError(CreditError):
     """No verified model is loaded yet. With a known obstacle, `code` and text are the obstacle's."""
 

@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,3 +30,22 @@ def write_text(target: Path, text: str) -> None:
     """Write `text` so that readers see the old content or the new, never a part."""
     with atomic_path(target) as staged:
         staged.write_text(text, "utf-8")
+
+
+def write_durably(target: Path, content: bytes) -> None:
+    """Write `content` whole or not at all; when this returns, neither it nor its name is lost with the power."""
+    missing = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
+    with atomic_path(target) as staged, staged.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    for folder in (target.parent, *(made.parent for made in missing)):
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

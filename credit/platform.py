@@ -67,6 +67,11 @@ class Home:
         return self.root / "bundles"
 
     @property
+    def decisions(self) -> Path:
+        """Archive of decisions and of what became of them."""
+        return self.root / "decisions"
+
+    @property
     def keys(self) -> Path:
         """Ed25519 pair that signs and verifies bundles."""
         return self.root / "keys"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from credit.errors import SettingsError, StepError
-from credit.files import atomic_path
+from credit.files import atomic_path, write_durably
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +52,7 @@ class Location:
             return cls(str(Path(text).absolute()))
         if scheme not in _REMOTE or not rest.strip("/"):
             raise SettingsError(
-                f"{text} is no place for features: give a folder, s3://bucket/prefix or gs://bucket/prefix"
+                f"{text} is no place for files: give a folder, s3://bucket/prefix or gs://bucket/prefix"
             )
         return cls(text.rstrip("/"), endpoint)
 
@@ -99,8 +99,14 @@ class Location:
         except FileNotFoundError:
             return None
 
-    def write_bytes(self, content: bytes | pa.Buffer) -> None:
-        """Write a whole file: readers see the old content or the new, never a part."""
+    def write_bytes(self, content: bytes | pa.Buffer, *, durable: bool = False) -> None:
+        """Write a whole file: readers see the old content or the new, never a part.
+
+        `durable` waits until a local disk holds it; object storage has it anyway when this returns.
+        """
+        if self.is_local and durable:
+            write_durably(self.path, content)
+            return
         if self.is_local:
             with atomic_path(self.path) as staged:
                 staged.write_bytes(content)

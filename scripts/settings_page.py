@@ -10,12 +10,19 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from feature_repo.settings import FeatureSettings
+from monitoring.settings import MonitoringSettings
 from serving.settings import ServingSettings
 from training.gates.settings import GateSettings
 from training.settings import TrainingSettings
 
 PAGE = Path("docs/reference/settings.md")
-CLASSES: tuple[type[BaseSettings], ...] = (FeatureSettings, TrainingSettings, GateSettings, ServingSettings)
+CLASSES: tuple[type[BaseSettings], ...] = (
+    FeatureSettings,
+    TrainingSettings,
+    GateSettings,
+    ServingSettings,
+    MonitoringSettings,
+)
 _INTRODUCTION = """# Settings
 
 Settings are environment variables. Each program reads its own prefix and refuses names that it does not know.

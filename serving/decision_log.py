@@ -7,28 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import redis
 from pydantic import ValidationError
 
-from credit.errors import (
-    CreditError,
-    DataError,
-    DecisionLogFullError,
-    IdempotencyConflictError,
-    StoreUnavailableError,
+from credit.errors import CreditError, DataError, DecisionLogFullError, IdempotencyConflictError
+from credit.schemas.decision import (
+    RECORD_FIELD,
+    DecisionRecord,
+    decision_index_key,
+    decision_stream_key,
+    idempotency_key,
 )
-from credit.schemas.decision import DecisionRecord, decision_index_key, decision_stream_key, idempotency_key
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.connection import RedisSettings
-from feature_repo.online.exchange import open_exchange, packed_command
+from feature_repo.online.exchange import packed_command
+from serving.decisions_redis import DecisionRedis
 from serving.orders import Claim
 
 log = logging.getLogger(__name__)
 
 #: Share of the stream's limit from which operators are warned.
 ALARM_SHARE = 0.8
-#: Entry field that holds the record.
-RECORD_FIELD = "record"
 
 # One atomic step: answer what the claim made before, refuse at the limit, append, index, claim. Appending an id twice
 # keeps the first.
@@ -46,6 +44,15 @@ if KEYS[3] then redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5]) end
 return length + 1
 """
 _CLAIM_MILLISECONDS = 24 * 3_600_000
+
+
+def _nowhere(_decision_id: str) -> DecisionRecord | None:
+    """There is no archive."""
+    return None
+
+
+def unwatched(_entries: int, _limit: int) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,37 +103,50 @@ class RedisDecisionLog:
         settings: address and timeouts.
         project: prefix of the keys.
         limit: entries that the stream may hold; nothing is trimmed here, the archiver does that.
+        archived: finds a decision that the stream holds no more.
+        watch: told entries and limit whenever they become known.
     """
 
     def __init__(
-        self, settings: RedisSettings, project: str, limit: int, breaker: CircuitBreaker | None = None
+        self,
+        settings: RedisSettings,
+        project: str,
+        limit: int,
+        breaker: CircuitBreaker | None = None,
+        *,
+        archived: Callable[[str], DecisionRecord | None] = _nowhere,
+        watch: Callable[[int, int], None] = unwatched,
     ) -> None:
-        self._exchange = open_exchange(settings)
+        self._redis = DecisionRedis(settings, project, breaker)
         self._project = project
         self._stream = decision_stream_key(project).encode()
         self._limit = limit
         self._alarm = _Alarm(limit)
-        self._breaker = breaker or CircuitBreaker()
+        self._archived = archived
+        self._watch = watch
 
     def append(self, entries: Sequence[Entry]) -> list[DecisionRecord | CreditError]:
         """Append each record with its index and claim in one atomic call, all in one exchange."""
         commands = [self._append_command(entry) for entry in entries]
-        answers = self._ask(lambda: self._exchange.ask(commands, [self._stream] * len(commands)))
+        answers = self._redis.asked(commands)
         return [self._kept(entry, answer) for entry, answer in zip(entries, answers, strict=True)]
 
     def claimed(self, claim: Claim) -> DecisionRecord | None:
         """The decision that `claim` made before, or None."""
-        stored = self._told(b"GET", self._claim_key(claim))
+        stored = self._redis.told(b"GET", self._claim_key(claim))
         return None if stored is None else self._earlier(claim, stored)
 
     def find(self, decision_id: str) -> DecisionRecord | None:
-        """The record of `decision_id`, or None when the stream does not hold it (any more)."""
-        entry_id = self._told(b"GET", self._index_key(decision_id))
-        if entry_id is None:
-            return None
-        entries = self._told(b"XRANGE", self._stream, entry_id, entry_id)
-        if not entries:
-            return None
+        """The record of `decision_id`, from the stream, else from the archive; None if neither holds it.
+
+        Raises:
+            StoreUnavailableError: stream or archive does not answer.
+            DataError: it is stored in a form that is not understood.
+        """
+        entry_id = self._redis.told(b"GET", self._index_key(decision_id))
+        entries = self._redis.told(b"XRANGE", self._stream, entry_id, entry_id) if entry_id else None
+        if not entries:  # never there, or archived: what leaves the stream is in the archive before
+            return self._archived(decision_id)
         (_, (_, stored, *_)), *_ = entries
         try:
             return DecisionRecord.model_validate_json(stored)
@@ -135,11 +155,11 @@ class RedisDecisionLog:
 
     def ping(self) -> None:
         """Raise StoreUnavailableError unless the log answers."""
-        self._told(b"PING")
+        self._watch(int(self._redis.told(b"XLEN", self._stream)), self._limit)
 
     def close(self) -> None:
         """Release connections."""
-        self._exchange.close()
+        self._redis.close()
 
     def _index_key(self, decision_id: str) -> bytes:
         return decision_index_key(self._project, decision_id).encode()
@@ -165,10 +185,12 @@ class RedisDecisionLog:
                 return error
         if int(answer) < 0:
             self._alarm.full()
+            self._watch(self._limit, self._limit)
             return DecisionLogFullError(
                 f"the decision log holds {self._limit} decisions that are not archived yet: run the archiver"
             )
         self._alarm.watch(int(answer))
+        self._watch(int(answer), self._limit)
         return entry.record
 
     def _earlier(self, claim: Claim, stored: bytes) -> DecisionRecord:
@@ -177,23 +199,8 @@ class RedisDecisionLog:
             raise IdempotencyConflictError("this Idempotency-Key came before with another request: use a new one")
         record = self.find(decision_id)
         if record is None:
-            raise DataError(f"decision {decision_id} of this Idempotency-Key is no longer in the log")
+            raise DataError(f"decision {decision_id} of this Idempotency-Key is neither in the log nor in the archive")
         return record
-
-    def _told(self, *words: bytes) -> Any:
-        # Stream and indexes lie in one slot, so that any of them says which server to ask.
-        return self._ask(lambda: self._exchange.ask([packed_command(*words)], [self._stream])[0])
-
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        if not self._breaker.allows():
-            raise StoreUnavailableError("the decision log did not answer just now; it is asked again in a moment")
-        try:
-            answer = call()
-        except (redis.RedisError, OSError) as error:
-            self._breaker.failed()
-            raise StoreUnavailableError(f"the decision log does not answer: {error}") from error
-        self._breaker.succeeded()
-        return answer
 
 
 class _Alarm:

@@ -53,6 +53,14 @@ class ScoringMetrics:
             "credit_model_info", "1 for the model that answers, 0 for earlier ones.", ("name", "version", "bundle"),
             registry=registry, multiprocess_mode="livemax",
         )  # fmt: skip
+        self._log_entries = Gauge(
+            "credit_decision_log_entries", "Decisions that are not archived yet.",
+            registry=registry, multiprocess_mode="livemostrecent",
+        )  # fmt: skip
+        self._log_limit = Gauge(
+            "credit_decision_log_limit", "Decisions at which scoring stops until they are archived.",
+            registry=registry, multiprocess_mode="livemostrecent",
+        )  # fmt: skip
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -84,6 +92,11 @@ class ScoringMetrics:
             self._served.set(0)
         self._served = self._model.labels(model.name, model.version, model.bundle[:12])
         self._served.set(1)
+
+    def decision_log(self, entries: int, limit: int) -> None:
+        """Tell how full the decision log is."""
+        self._log_entries.set(entries)
+        self._log_limit.set(limit)
 
     def _views(self, views: Mapping[str, ViewState]) -> None:
         for name, state in views.items():

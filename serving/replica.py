@@ -13,7 +13,7 @@ from credit.schemas.features import FeatureReader, ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
 from serving.api.access import Access
 from serving.api.application import build_api
-from serving.api.context import BodyLimits, Edge
+from serving.api.context import BodyLimits, Edge, History
 from serving.api.workers import Admission, Workers
 from serving.bundle_cache import BundleCache
 from serving.callers.authenticator import Authenticator
@@ -25,10 +25,12 @@ from serving.registered_models import RegisteredModels
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
-from serving.stores import decision_log, drift_summaries, feature_reader
+from serving.stores import decision_history, decision_log, drift_summaries, feature_reader
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
+#: Threads for recorded decisions; their archive may be far away.
+_HISTORY_THREADS = 2
 
 
 class Replica:
@@ -50,12 +52,14 @@ class Replica:
         metrics = ScoringMetrics(CollectorRegistry())
         store = ModelStore(champion_source(settings), reader, on_change=metrics.serving)
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
-        self.service = ScoringService(store, decision_log(settings), metrics)
+        self.service = ScoringService(store, decision_log(settings, metrics.decision_log), metrics)
         self._workers = Workers(self._pool, _admission(settings))
         self._drift = drift_summaries(settings)
         self._authenticator = None if settings.authentication == "off" else Authenticator(settings)
         self._access = Access(self._authenticator, RateLimits(settings.default_rate), metrics.turned_away)
         self._registered = registered_models(settings)
+        self._history_pool = ThreadPoolExecutor(_HISTORY_THREADS, thread_name_prefix="history")
+        self._history = History(decision_history(settings), Workers(self._history_pool, _admission(settings)))
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -73,6 +77,7 @@ class Replica:
             self._workers,
             self._access,
             bodies,
+            history=self._history,
             metrics_open=self._settings.metrics_access == "open",
             cors_origins=self._settings.cors_origins,
             drift=self._drift,
@@ -102,6 +107,9 @@ class Replica:
         self._workers.close()
         self._registered.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._history.workers.close()
+        self._history_pool.shutdown(wait=False, cancel_futures=True)
+        self._history.decisions.close()
         self.service.close()
         self._drift.close()
 

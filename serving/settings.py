@@ -11,6 +11,7 @@ from credit.platform import Home
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.settings import RedisAccess
+from feature_repo.storage import Location
 from serving.callers.settings import CallerSettings
 from serving.loopback import is_loopback
 
@@ -58,6 +59,14 @@ class ServingSettings(RedisAccess, CallerSettings):
         ge=1,
         description="Decisions kept in the stream until they are archived; at the limit scoring stops with 503.",
     )
+    decision_archive: str | None = Field(
+        None,
+        description="Archive of decisions: a folder, s3://bucket/prefix or gs://bucket/prefix; unset, in the platform "
+        "folder.",
+    )
+    storage_endpoint: str | None = Field(
+        None, description="Address of an S3- or GCS-compatible server, instead of the provider's own."
+    )
 
     mlflow_tracking_uri: str = Field(
         default_factory=lambda: Home.current().mlflow_uri,
@@ -89,6 +98,15 @@ class ServingSettings(RedisAccess, CallerSettings):
             return self.feature_store
         own = {"url": self.decision_redis_url, "password": self.decision_redis_password}
         return self.feature_store.model_copy(update=own)
+
+    @property
+    def archive(self) -> Location:
+        """Where archived decisions lie.
+
+        Raises:
+            SettingsError: it is no place for files.
+        """
+        return Location.of(self.decision_archive or Home.current().decisions, self.storage_endpoint)
 
     @model_validator(mode="after")
     def _open_only_locally(self) -> "ServingSettings":

@@ -1,9 +1,15 @@
 """The Redis side of a replica, wired from settings: feature reader and decision log."""
 
+from collections.abc import Callable
+from functools import partial
+
 from credit.schemas.features import ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.reader import PackedReader
-from serving.decision_log import RedisDecisionLog
+from serving.decision_log import RedisDecisionLog, unwatched
+from serving.decisions_archive import archived_decision
+from serving.decisions_events import RedisDecisionEvents
+from serving.decisions_history import DecisionHistory
 from serving.drift_summaries import RedisDriftSummaries
 from serving.settings import ServingSettings
 
@@ -19,13 +25,19 @@ def feature_reader(
     return PackedReader(settings.feature_store, settings.feature_project, views, breaker=breaker)
 
 
-def decision_log(settings: ServingSettings) -> RedisDecisionLog:
-    """The decision log.
+def decision_log(settings: ServingSettings, watch: Callable[[int, int], None] = unwatched) -> RedisDecisionLog:
+    """The decision log, which finds archived decisions too; `watch` is told its entries and their limit.
 
     Raises:
-        SettingsError: its address is malformed.
+        SettingsError: an address is malformed.
     """
-    return RedisDecisionLog(settings.decision_log, settings.feature_project, settings.decision_stream_limit)
+    return RedisDecisionLog(
+        settings.decision_log,
+        settings.feature_project,
+        settings.decision_stream_limit,
+        archived=partial(archived_decision, settings.archive),
+        watch=watch,
+    )
 
 
 def drift_summaries(settings: ServingSettings) -> RedisDriftSummaries:
@@ -35,3 +47,13 @@ def drift_summaries(settings: ServingSettings) -> RedisDriftSummaries:
         SettingsError: the decision log's address is malformed.
     """
     return RedisDriftSummaries(settings.decision_log, settings.feature_project)
+
+
+def decision_history(settings: ServingSettings) -> DecisionHistory:
+    """Recorded decisions and what became of them, over connections of their own.
+
+    Raises:
+        SettingsError: an address is malformed.
+    """
+    events = RedisDecisionEvents(settings.decision_log, settings.feature_project, settings.decision_stream_limit)
+    return DecisionHistory(decision_log(settings), events)

@@ -11,7 +11,7 @@ from typing import Any
 
 from credit.platform import Home
 
-SERVICE_PREFIXES = ("CREDIT_", "FEATURES_", "SERVING_", "TRAINING_")
+SERVICE_PREFIXES = ("CREDIT_", "FEATURES_", "MONITORING_", "SERVING_", "TRAINING_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from credit.client.client import CreditClient
 from credit.client.display import show
 from credit.client.errors import ServiceError
 from credit.demo import services, steps
+from credit.demo.archiver import Archiver
 from credit.demo.services import HOST, Service
 from credit.errors import StepError
 from credit.platform import Home, load_environment
@@ -52,6 +53,7 @@ def up(
     if reused and not runner.results[-1].skipped:
         services.wait_for_other_model(port, model)
     console.print(f"[green]✓[/green] Service {'already running, reused' if reused else 'ready'} on port {port}")
+    Archiver(home).ensure()
     base_url = f"http://{HOST}:{port}"
     client_id = example_client(home)
     answer = _decision(base_url, client_id)
@@ -73,6 +75,7 @@ def down(as_json: Json = False) -> None:
     home = Home.current()
     load_environment(home)
     stopped = Service(home).stop()
+    Archiver(home).stop()
     services.stop_redis(home)
     text = f"service {'stopped' if stopped else 'was not running'}; private Redis stopped"
     typer.echo(json.dumps({"service_was_running": stopped}) if as_json else text)
@@ -120,4 +123,5 @@ def _next(base_url: str, client_id: int, home: Home) -> str:
   docs     {base_url}/docs
   models   .venv/bin/creditctl mlflow ui
   log      {home.run / "serve.log"}
+  archive  {home.decisions}
   stop     make down"""

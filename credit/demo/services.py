@@ -132,7 +132,8 @@ def start_redis(home: Home) -> str:
     port = ("--port", str(_known_redis_port(home))) if _known_redis_port(home) else ()
     answer = _redis(home, "start", *port, "--json")
     url = str(json.loads(answer)["url"])
-    lines = [f"FEATURES_REDIS_URL={url}", f"SERVING_REDIS_URL={url}", "SERVING_AUTHENTICATION=off"]
+    addresses = [f"{reader}_REDIS_URL={url}" for reader in ("FEATURES", "SERVING", "MONITORING")]
+    lines = [*addresses, "SERVING_AUTHENTICATION=off"]
     write_text(home.environment_file, "\n".join(lines) + "\n")
     return url
 

@@ -1,13 +1,17 @@
 """The decision record: serving writes it, monitoring reads it, a validator replays it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from credit.reason_codes import Language
 from credit.schemas.features import Frozen, MissingPolicy, ViewStatus
 from credit.schemas.overrides import NO_OVERRIDES, Overrides
+
+#: Field of a stream's entry that holds the record as JSON.
+RECORD_FIELD: Final = "record"
 
 
 class Decision(StrEnum):
@@ -69,6 +73,9 @@ class DecisionRecord(Frozen):
     asked. Without `explained`, the caller did not want reasons; replaying gives them all the same.
     """
 
+    # An infinite feature value must come back as it went: JSON has no such number, and null would be a missing value.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
     decision_id: str
     client_id: int
     decided_at: datetime
@@ -90,6 +97,58 @@ class DecisionRecord(Frozen):
     model: ModelVersion
 
 
+class Outcome(StrEnum):
+    """How a granted credit ended."""
+
+    DEFAULT = "default"
+    REPAID = "repaid"
+
+
+class _Event(Frozen):
+    """What became of a decision later. `caller` is whose key or token told."""
+
+    event_id: str
+    decision_id: str
+    client_id: int
+    recorded_at: datetime
+    request_id: str
+    caller: str
+
+
+class OutcomeEvent(_Event):
+    """How the credit ended, and when."""
+
+    kind: Literal["outcome"] = "outcome"
+    outcome: Outcome
+    date: date
+
+
+class OverrideEvent(_Event):
+    """A person decided otherwise (or confirmed): who, what and why."""
+
+    kind: Literal["override"] = "override"
+    decision: Literal[Decision.APPROVED, Decision.REFUSED]
+    author: str
+    reason: str
+
+
+#: Ends what an event says, ahead of its JSON.
+EVENT_SEPARATOR: Final = b"\n"
+
+DecisionEvent = Annotated[OutcomeEvent | OverrideEvent, Field(discriminator="kind")]
+
+
+def kept_event(event: DecisionEvent, text: str) -> bytes:
+    """An event as its decision's Redis list keeps it: what it says, a line break, its JSON as it was acknowledged."""
+    return said(event) + text.encode()
+
+
+def said(event: DecisionEvent) -> bytes:
+    """What an event says, without when and by whom it was sent; ends with a line break, which JSON does not hold."""
+    sent = {"event_id", "recorded_at", "request_id", "caller"}
+    return event.model_dump_json(exclude=sent).encode() + EVENT_SEPARATOR
+
+
 def decision_stream_key(project: str) -> str:
     """The Redis stream of decisions; the braces keep it in one cluster slot with its index."""
     return f"{{{project}}}:decisions"
@@ -103,3 +162,13 @@ def decision_index_key(project: str, decision_id: str) -> str:
 def idempotency_key(project: str, digest: str) -> str:
     """The Redis key of a caller's idempotency key, which is known here by its digest only."""
     return f"{{{project}}}:idempotency:{digest}"
+
+
+def event_stream_key(project: str) -> str:
+    """The Redis stream of what became of decisions: outcomes and people's overrides."""
+    return f"{{{project}}}:decision-events"
+
+
+def events_key(project: str, kind: str, decision_id: str) -> str:
+    """The Redis list of one decision's events of one kind, oldest first."""
+    return f"{{{project}}}:decision-events:{kind}:{decision_id}"

@@ -21,6 +21,7 @@ from serving.api.headers import SafeHeaders, with_cors
 from serving.api.problems import MEDIA_TYPE, InvalidRequestError, fault_response, http_problem, problem_response
 from serving.api.routes import (
     clients,
+    decisions,
     explain,
     inference,
     model_data,
@@ -35,6 +36,7 @@ _DESCRIPTION: Final = "Calibrated probability of default, decision and reasons f
 #: One router for each subject.
 _ROUTERS: Final = (
     score.router,
+    decisions.router,
     explain.router,
     whatif.router,
     clients.router,

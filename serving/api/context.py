@@ -7,6 +7,7 @@ from fastapi.params import Depends
 
 from serving.api.access import Access, Scope
 from serving.api.workers import Workers
+from serving.decisions_history import DecisionHistory
 from serving.drift_summaries import DriftSummaries
 from serving.registered_models import RegisteredModels
 from serving.service import ScoringService
@@ -18,6 +19,14 @@ class BodyLimits:
 
     single: int
     batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Recorded decisions, with threads of their own: an archive far away must not keep scoring waiting."""
+
+    decisions: DecisionHistory
+    workers: Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Edge:
         metrics_open: whether anyone may read /metrics.
         cors_origins: sites whose pages may call from a browser.
         registered: tells the versions in the registry.
+        history: recorded decisions; None leaves out the operations on them.
     """
 
     service: ScoringService
@@ -43,6 +53,7 @@ class Edge:
     metrics_open: bool = True
     cors_origins: tuple[str, ...] = ()
     registered: RegisteredModels | None = None
+    history: History | None = None
 
     def needs(self, *scopes: Scope) -> list[Depends]:
         """`dependencies` of an operation that only callers with these scopes may use."""

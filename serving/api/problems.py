@@ -133,6 +133,8 @@ _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     RateLimitedError: (HTTPStatus.TOO_MANY_REQUESTS, "The caller asks too often"),
     NotFoundError: (HTTPStatus.NOT_FOUND, "There is no such thing"),
     errors.IdempotencyConflictError: (HTTPStatus.CONFLICT, "The Idempotency-Key came before with another request"),
+    errors.OutcomeConflictError: (HTTPStatus.CONFLICT, "The decision has another outcome already"),
+    errors.UnknownDecisionError: (HTTPStatus.NOT_FOUND, "The decision is unknown"),
     errors.UnknownClientError: (HTTPStatus.NOT_FOUND, "The client is unknown"),
     errors.IncompleteFeaturesError: (HTTPStatus.CONFLICT, "Features that the model must have are missing"),
     errors.StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "A store does not answer"),

@@ -14,6 +14,7 @@ import pytest
 
 from credit.bundle.keys import PUBLIC_KEY_FILE, load_public_key
 from credit.bundle.reader import load_bundle
+from credit.demo.archiver import Archiver
 from credit.demo.processes import start_time
 from credit.schemas.features import ViewBatch, ViewStatus
 from feature_repo.online.connection import RedisSettings
@@ -176,6 +177,9 @@ def test_a_missing_data_folder_is_a_clear_error(platform, tmp_path):
 
 def test_down_stops_what_the_demo_started(platform, first_run):
     pids = [platform.json("demo", "status")["pid"], platform.json("redis", "status")["pid"]]
+    archiver = Archiver(platform.home).running()
+    assert archiver is not None
+    pids.append(archiver.pid)
     platform.down()
     assert not any(start_time(pid) for pid in pids)
     assert platform.json("demo", "status")["running"] is False

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import tritonclient.http as triton
+from archiving import archive_now
 from raw_features_world import stored_values
 from redis_servers import free_port
 from serving_service import CLIENTS, creditctl_serve
@@ -183,6 +184,22 @@ def test_concurrent_requests_are_all_answered_and_all_recorded(service, redis):
     assert len({answer.json()["decision_id"] for answer in answers}) == len(ids)
     with redis.client() as client:
         assert client.xlen(STREAM) == before + len(ids)
+
+
+def test_a_decision_lives_on_after_it_was_archived(service, redis):
+    body, headers = {"client_id": FIRST_CLIENT}, {"Idempotency-Key": "lives-on"}
+    answer = service.score(body, headers=headers)
+    decision_id = answer.json()["decision_id"]
+    at_once = service.http.get(f"/v1/decisions/{decision_id}")
+    day = at_once.json()["record"]["decided_at"][:10]
+    outcome = service.http.post(f"/v1/decisions/{decision_id}/outcome", json={"outcome": "repaid", "date": day})
+    assert archive_now(redis.url, PROJECT, service.home / "decisions").archived["events"] == 1
+    later = service.http.get(f"/v1/decisions/{decision_id}")
+    assert later.json() == at_once.json() | {"outcome": outcome.json()}
+    override = {"decision": "approved", "author": "J. Martin", "reason": "Income was confirmed."}
+    assert service.http.post(f"/v1/decisions/{decision_id}/override", json=override).status_code == 200
+    assert service.score(body, headers=headers).content == answer.content
+    assert service.http.get(f"/v1/decisions/{decision_id[:-1]}z").status_code == 404
 
 
 def test_a_new_champion_takes_over_without_a_failed_request(service):

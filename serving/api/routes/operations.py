@@ -17,6 +17,8 @@ _READY: Final = {
     "model": {"name": "credit-scoring", "version": "3", "bundle": "5f0c6a2e" * 8},
 }
 
+_TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
 
 def router(edge: Edge) -> APIRouter:
     """`/livez`, `/readyz`, `/metrics`, `/version`."""
@@ -39,8 +41,7 @@ def router(edge: Edge) -> APIRouter:
         summary="Metrics for Prometheus",
         response_class=Response,
         dependencies=[] if edge.metrics_open else edge.needs("admin"),
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-        | ({} if edge.metrics_open else problems()),
+        responses=_TEXT if edge.metrics_open else _TEXT | problems(),
     )
     async def metrics() -> Response:
         """In Prometheus' text format."""

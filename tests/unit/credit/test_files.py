@@ -1,6 +1,6 @@
 import pytest
 
-from credit.files import atomic_path, write_text
+from credit.files import atomic_path, write_durably, write_text
 
 
 def fail_half_way(target):
@@ -31,3 +31,19 @@ def test_a_directory_replaces_a_directory_whole(tmp_path):
 def test_missing_parents_are_made(tmp_path):
     write_text(tmp_path / "a" / "b" / "c.txt", "text")
     assert (tmp_path / "a" / "b" / "c.txt").read_text() == "text"
+
+
+def test_a_durable_write_is_whole_and_makes_its_folders(tmp_path):
+    target = tmp_path / "a" / "b" / "file"
+    for content in (b"old", b"new"):
+        write_durably(target, content)
+        assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_durable_write_waits_for_the_disk_before_the_name_appears(tmp_path, monkeypatch):
+    target = tmp_path / "file"
+    synced = []
+    monkeypatch.setattr("credit.files.os.fsync", lambda handle: synced.append(target.exists()))
+    write_durably(target, b"content")
+    assert synced == [False, True]

@@ -5,6 +5,7 @@ import pytest
 from credit.cli import run
 from credit.errors import SettingsError
 from feature_repo.settings import FeatureSettings
+from monitoring.settings import MonitoringSettings
 from serving.settings import ServingSettings
 from training.gates import GateSettings
 from training.settings import TrainingSettings
@@ -12,6 +13,7 @@ from training.settings import TrainingSettings
 CLASSES = [
     (FeatureSettings, "FEATURES_DUCKDB_THREADS"),
     (GateSettings, "GATES_LATENCY_MS"),
+    (MonitoringSettings, "MONITORING_ARCHIVE_BATCH_RECORDS"),
     (ServingSettings, "SERVING_PORT"),
     (TrainingSettings, "TRAINING_TREES"),
 ]

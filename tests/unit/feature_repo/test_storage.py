@@ -79,7 +79,7 @@ def test_parts_of_a_location(tmp_path):
 
 @pytest.mark.parametrize("place", ["ftp://host/x", "s3://", "http://x"])
 def test_other_places_are_refused(place):
-    with pytest.raises(SettingsError, match="no place for features"):
+    with pytest.raises(SettingsError, match="no place for files"):
         Location.of(place)
 
 

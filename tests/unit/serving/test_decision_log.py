@@ -182,3 +182,33 @@ def test_several_decisions_are_kept_in_one_call_each_with_its_own_verdict(make_l
     assert [getattr(one, "decision_id", type(one)) for one in kept] == [
         "d-0", "d-1", DecisionLogFullError, DecisionLogFullError,
     ]  # fmt: skip
+
+
+def test_a_claim_whose_decision_was_archived_still_answers(make_log, server):
+    log = make_log()
+    first = keep(log, decision_record("d-1"), CLAIM)
+    with server.client() as client:
+        client.xtrim(STREAM, maxlen=0, approximate=False)
+        client.delete("{p}:decision:d-1")
+    with pytest.raises(DataError, match="neither in the log nor in the archive"):
+        log.claimed(CLAIM)
+    archived = {"d-1": first}
+    log = RedisDecisionLog(RedisSettings(url=SecretStr(server.url)), "p", 100, archived=archived.get)
+    assert log.claimed(CLAIM) == first
+    assert keep(log, decision_record("d-2"), CLAIM) == first
+    assert log.find("nobody") is None
+    log.close()
+
+
+def test_entries_and_limit_are_told_at_each_append_and_ping(server, make_log):
+    make_log()
+    told = []
+    log = RedisDecisionLog(RedisSettings(url=SecretStr(server.url)), "p", 2, watch=lambda *found: told.append(found))
+    log.ping()
+    keep(log, decision_record("d-1"))
+    keep(log, decision_record("d-2"))
+    with pytest.raises(DecisionLogFullError):
+        keep(log, decision_record("d-3"))
+    log.ping()
+    log.close()
+    assert told == [(0, 2), (1, 2), (2, 2), (2, 2), (2, 2)]

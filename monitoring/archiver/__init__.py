@@ -1,0 +1,1 @@
+"""Drains the streams of the decision log into the archive."""
