@@ -16,13 +16,16 @@ from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge
 from serving.api.workers import Admission, Workers
 from serving.bundle_cache import BundleCache
-from serving.champion import ChampionSource
 from serving.metrics import ScoringMetrics
-from serving.model_store import ModelStore, ModelWatcher
+from serving.model_source import ModelSource
+from serving.model_store import ModelStore
+from serving.model_watcher import ModelWatcher
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
-from serving.stores import decision_log, feature_reader
+from serving.shadow import Shadow, ShadowBudget
+from serving.shadow_metrics import ShadowMetrics
+from serving.stores import decision_log, feature_reader, shadow_log
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
@@ -45,15 +48,23 @@ class Replica:
             return feature_reader(settings, views, breaker)
 
         metrics = ScoringMetrics(CollectorRegistry())
-        store = ModelStore(champion_source(settings), reader, on_change=metrics.serving)
+        store = ModelStore(
+            champion_source(settings),
+            reader,
+            on_change=metrics.serving,
+            challenger=challenger_source(settings),
+            canary_share=settings.canary_share,
+        )
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
-        self.service = ScoringService(store, decision_log(settings), metrics)
+        self._shadow = _shadow(settings, metrics.registry)
+        self.service = ScoringService(store, decision_log(settings), metrics, shadow=self._shadow.offer)
         self._workers = Workers(self._pool, _admission(settings))
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
         log.warning("authentication is %s", self._settings.authentication)
         self._watcher.start()
+        self._shadow.start()
 
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
@@ -77,20 +88,40 @@ class Replica:
     def close(self) -> None:
         """Stop threads and release connections."""
         self._watcher.stop()
+        self._shadow.stop()
         self._workers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()
 
 
-def champion_source(settings: ServingSettings) -> ChampionSource:
+def champion_source(settings: ServingSettings) -> ModelSource:
     """The champion as settings name it.
 
     Raises:
         BundleError: the public key cannot be read.
     """
-    cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
-    registry = MlflowRegistry(settings.mlflow_tracking_uri)
-    return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
+    return _source(settings, settings.model_alias)
+
+
+def challenger_source(settings: ServingSettings) -> ModelSource | None:
+    """The challenger as settings name it; None where they give it nothing to do.
+
+    Raises:
+        BundleError: the public key cannot be read.
+    """
+    wanted = settings.canary_share or settings.shadow_share
+    return _source(settings, settings.challenger_alias) if wanted else None
+
+
+def _source(settings: ServingSettings, alias: str) -> ModelSource:
+    public_key = load_public_key(settings.public_key_path)
+    cache = BundleCache(settings.bundle_cache, public_key, settings.bundles_kept)
+    return ModelSource(cache, MlflowRegistry(settings.mlflow_tracking_uri), settings.model_name, alias)
+
+
+def _shadow(settings: ServingSettings, registry: CollectorRegistry) -> Shadow:
+    budget = ShadowBudget(settings.shadow_share, settings.shadow_cpu_share, settings.shadow_queue)
+    return Shadow(shadow_log(settings), ShadowMetrics(registry), budget)
 
 
 def _admission(settings: ServingSettings) -> Admission:

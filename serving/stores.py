@@ -1,10 +1,11 @@
-"""The Redis side of a replica, wired from settings: feature reader and decision log."""
+"""The Redis side of a replica, wired from settings: feature reader, decision log and shadow records."""
 
 from credit.schemas.features import ViewSpec
 from feature_repo.online.breaker import CircuitBreaker
 from feature_repo.online.reader import PackedReader
 from serving.decision_log import RedisDecisionLog
 from serving.settings import ServingSettings
+from serving.shadow_log import RedisShadowLog
 
 
 def feature_reader(
@@ -25,3 +26,12 @@ def decision_log(settings: ServingSettings) -> RedisDecisionLog:
         SettingsError: its address is malformed.
     """
     return RedisDecisionLog(settings.decision_log, settings.feature_project, settings.decision_stream_limit)
+
+
+def shadow_log(settings: ServingSettings) -> RedisShadowLog:
+    """The shadow records, beside the decision log.
+
+    Raises:
+        SettingsError: its address is malformed.
+    """
+    return RedisShadowLog(settings.decision_log, settings.feature_project, settings.shadow_stream_limit)

@@ -14,11 +14,11 @@ from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
 from serving.api.edge import RequestEdge
 from serving.api.problems import MEDIA_TYPE, fault_response, http_problem, problem_response
-from serving.api.routes import operations, score
+from serving.api.routes import models_admin, operations, score
 
 _DESCRIPTION: Final = "Calibrated probability of default, decision and reasons for a client, in one call."
 #: One router for each subject.
-_ROUTERS: Final = (score.router, operations.router)
+_ROUTERS: Final = (score.router, models_admin.router, operations.router)
 
 
 def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:

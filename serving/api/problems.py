@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from credit import errors
+from serving.registry import NoChampionError
 
 MEDIA_TYPE = "application/problem+json"
 BODY_FIELD = "body"
@@ -113,6 +114,9 @@ _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     errors.StoreUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "A store does not answer"),
     errors.DecisionLogFullError: (HTTPStatus.SERVICE_UNAVAILABLE, "The decision log is full"),
     errors.ModelNotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded yet"),
+    NoChampionError: (HTTPStatus.CONFLICT, "No version carries the alias"),
+    errors.RegistryError: (HTTPStatus.SERVICE_UNAVAILABLE, "The model registry does not answer"),
+    errors.BundleError: (HTTPStatus.CONFLICT, "The model's bundle is refused"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way"),
     RequestTimeoutError: (HTTPStatus.SERVICE_UNAVAILABLE, "The answer took too long"),
 }
