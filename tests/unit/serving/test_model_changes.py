@@ -290,7 +290,7 @@ def test_swaps_under_load_fail_nothing_mix_nothing_and_leave_nothing(make_servic
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(one_by_one, start) for start in (0, 30)]
         asking += [pool.submit(in_batches, size) for size in (20, 60)]
-        for version in islice(cycle(["2", "3", "1"]), 30):
+        for version in islice(cycle(["2", "3", "1"]), 20):
             registry.version = version
             assert service.models.refresh()
         stop.set()

@@ -1,12 +1,15 @@
+import gc
 import json
 import shutil
 import time
+from itertools import cycle, islice
 
 import pytest
 from bundles import random_views
 from fakes import FakeReader, FakeRegistry
 from serving_world import MODEL, World
 
+from credit.bundle.bundle import Bundle
 from credit.bundle.keys import load_public_key, make_key_pair
 from credit.errors import BundleError, ModelNotReadyError, RegistryError
 from serving.bundle_cache import BundleCache
@@ -109,6 +112,17 @@ def test_a_reader_is_closed_when_the_last_request_lets_go_of_its_model(make_stor
     assert reader.closed
     assert not store.current().reader.closed
     assert not store.snapshot().previous.reader.closed
+
+
+def test_a_hundred_swaps_leave_no_bundle_in_memory_and_none_too_many_on_disk(make_store, registry, tmp_path):
+    store = make_store()
+    held = [_bundles()]
+    for version in islice(cycle(["1", "2", "3"]), 100):
+        registry.version = version
+        assert store.refresh()
+    assert len(registry.fetched) == 100  # of three, the one before the one before is not warm any more
+    assert _bundles() - held[0] == 2
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 3
 
 
 def test_a_new_process_starts_from_the_cache_while_the_registry_is_down(make_store, registry):
@@ -241,6 +255,11 @@ class TestMlflow:
         registry = MlflowRegistry(world.registry.uri)
         with pytest.raises(RegistryError, match="version 99"):
             registry.fetch(RegisteredVersion(MODEL, "99", ""), tmp_path / "bundle")
+
+
+def _bundles():
+    gc.collect()
+    return sum(isinstance(each, Bundle) for each in gc.get_objects())
 
 
 def _code(store):
