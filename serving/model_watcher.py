@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 from credit.errors import CreditError
 from serving.model_store import ModelStore
@@ -9,12 +10,23 @@ from serving.model_store import ModelStore
 log = logging.getLogger(__name__)
 
 
-class ModelWatcher:
-    """A thread that boots the store, then refreshes it every `seconds`, or when asked, until stopped."""
+def _nothing() -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, store: ModelStore, seconds: float) -> None:
+
+class ModelWatcher:
+    """A thread that boots the store, then refreshes it every `seconds`, or when asked, until stopped.
+
+    Args:
+        store: what it refreshes.
+        seconds: pause between two looks.
+        on_settled: called once, after the first look that went well.
+    """
+
+    def __init__(self, store: ModelStore, seconds: float, on_settled: Callable[[], None] = _nothing) -> None:
         self._store = store
         self._seconds = seconds
+        self._on_settled: Callable[[], None] | None = on_settled
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model-watcher", daemon=True)
         self._complaint: str | None = None
@@ -62,6 +74,9 @@ class ModelWatcher:
             log.exception("following the model registry failed; the current model stays")
             raise
         self._complaint = None
+        if self._on_settled is not None:
+            self._on_settled()
+            self._on_settled = None
         return changed
 
     def _complain(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """One serving process: wires settings to stores, model, service and HTTP edge. Ray starts it; tests do without."""
 
 import asyncio
+import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
@@ -55,7 +56,9 @@ class Replica:
             challenger=challenger_source(settings),
             canary_share=settings.canary_share,
         )
-        self._watcher = ModelWatcher(store, settings.model_watch_seconds)
+        # Loading the next model makes many small objects; without this, each of the collections that this sets off goes
+        # through all that was imported, and holds up every request for some hundred milliseconds.
+        self._watcher = ModelWatcher(store, settings.model_watch_seconds, on_settled=gc.freeze)
         self._shadow = _shadow(settings, metrics.registry)
         self.service = ScoringService(store, decision_log(settings), metrics, shadow=self._shadow.offer)
         self._workers = Workers(self._pool, _admission(settings))

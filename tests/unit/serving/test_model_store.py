@@ -207,7 +207,8 @@ def test_serving_refuses_what_its_own_key_did_not_sign(make_store, registry, tmp
 
 def test_the_watcher_follows_and_tells_why_there_is_no_model(make_store, registry):
     store = make_store()
-    watcher = ModelWatcher(store, seconds=0.01)
+    settled = []
+    watcher = ModelWatcher(store, seconds=0.01, on_settled=lambda: settled.append(_code(store)))
     watcher.start()
     try:
         _eventually(lambda: _code(store) == "no_champion")
@@ -215,6 +216,7 @@ def test_the_watcher_follows_and_tells_why_there_is_no_model(make_store, registr
         _eventually(lambda: _code(store) is None)
         registry.version = "2"
         _eventually(lambda: store.current().version.version == "2")
+        assert settled == [None]
         registry.down = True
         assert watcher.is_alive()
     finally:
