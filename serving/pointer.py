@@ -1,6 +1,7 @@
 """What an alias pointed at when it was last resolved: lets a replica boot while the registry is down."""
 
 from pathlib import Path
+from typing import Self
 
 from credit.schemas.decision import ModelVersion
 from credit.schemas.features import Frozen
@@ -12,6 +13,11 @@ class Pointer(Frozen):
 
     model: ModelVersion
     source: str
+
+    @classmethod
+    def of(cls, found: RegisteredVersion, model: ModelVersion) -> Self:
+        """The pointer at a version that was brought from the registry."""
+        return cls(model=model, source=found.source)
 
     @property
     def registered(self) -> RegisteredVersion:

@@ -1,6 +1,7 @@
 """One serving process: wires settings to stores, model, service and HTTP edge. Ray starts it; tests do without."""
 
 import asyncio
+import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,14 +19,17 @@ from serving.api.workers import Admission, Workers
 from serving.bundle_cache import BundleCache
 from serving.callers.authenticator import Authenticator
 from serving.callers.rate_limit import RateLimits
-from serving.champion import ChampionSource
 from serving.metrics import ScoringMetrics
-from serving.model_store import ModelStore, ModelWatcher
+from serving.model_source import ModelSource
+from serving.model_store import ModelStore
+from serving.model_watcher import ModelWatcher
 from serving.registered_models import RegisteredModels
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
-from serving.stores import decision_history, decision_log, drift_summaries, feature_reader
+from serving.shadow import Shadow, ShadowBudget
+from serving.shadow_metrics import ShadowMetrics
+from serving.stores import decision_history, decision_log, drift_summaries, feature_reader, shadow_log
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
@@ -50,9 +54,20 @@ class Replica:
             return feature_reader(settings, views, breaker)
 
         metrics = ScoringMetrics(CollectorRegistry())
-        store = ModelStore(champion_source(settings), reader, on_change=metrics.serving)
-        self._watcher = ModelWatcher(store, settings.model_watch_seconds)
-        self.service = ScoringService(store, decision_log(settings, metrics.decision_log), metrics)
+        store = ModelStore(
+            champion_source(settings),
+            reader,
+            on_change=metrics.serving,
+            challenger=challenger_source(settings),
+            canary_share=settings.canary_share,
+        )
+        # Loading the next model makes many small objects; without this, each of the collections that this sets off goes
+        # through all that was imported, and holds up every request for some hundred milliseconds.
+        self._watcher = ModelWatcher(store, settings.model_watch_seconds, on_settled=gc.freeze)
+        self._shadow = _shadow(settings, metrics.registry)
+        self.service = ScoringService(
+            store, decision_log(settings, metrics.decision_log), metrics, shadow=self._shadow.offer
+        )
         self._workers = Workers(self._pool, _admission(settings))
         self._drift = drift_summaries(settings)
         self._authenticator = None if settings.authentication == "off" else Authenticator(settings)
@@ -68,6 +83,7 @@ class Replica:
         if self._authenticator is not None:
             self._authenticator.start()
         self._watcher.start()
+        self._shadow.start()
 
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
         """The HTTP edge of this replica."""
@@ -104,6 +120,7 @@ class Replica:
         self._watcher.stop()
         if self._authenticator is not None:
             self._authenticator.close()
+        self._shadow.stop()
         self._workers.close()
         self._registered.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -114,15 +131,34 @@ class Replica:
         self._drift.close()
 
 
-def champion_source(settings: ServingSettings) -> ChampionSource:
+def champion_source(settings: ServingSettings) -> ModelSource:
     """The champion as settings name it.
 
     Raises:
         BundleError: the public key cannot be read.
     """
-    cache = BundleCache(settings.bundle_cache, load_public_key(settings.public_key_path))
-    registry = MlflowRegistry(settings.mlflow_tracking_uri)
-    return ChampionSource(cache, registry, settings.model_name, settings.model_alias)
+    return _source(settings, settings.model_alias)
+
+
+def challenger_source(settings: ServingSettings) -> ModelSource | None:
+    """The challenger as settings name it; None where they give it nothing to do.
+
+    Raises:
+        BundleError: the public key cannot be read.
+    """
+    wanted = settings.canary_share or settings.shadow_share
+    return _source(settings, settings.challenger_alias) if wanted else None
+
+
+def _source(settings: ServingSettings, alias: str) -> ModelSource:
+    public_key = load_public_key(settings.public_key_path)
+    cache = BundleCache(settings.bundle_cache, public_key, settings.bundles_kept)
+    return ModelSource(cache, MlflowRegistry(settings.mlflow_tracking_uri), settings.model_name, alias)
+
+
+def _shadow(settings: ServingSettings, registry: CollectorRegistry) -> Shadow:
+    budget = ShadowBudget(settings.shadow_share, settings.shadow_cpu_share, settings.shadow_queue)
+    return Shadow(shadow_log(settings), ShadowMetrics(registry), budget)
 
 
 def registered_models(settings: ServingSettings) -> RegisteredModels:

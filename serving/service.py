@@ -11,9 +11,10 @@ from serving.answers import answer_of, view_state
 from serving.decision_ids import decision_id
 from serving.decision_log import DecisionLog, Entry
 from serving.metrics import ScoringMetrics
-from serving.model_store import LoadedModel, ModelStore
+from serving.model_store import LoadedModel, ModelSnapshot, ModelStore
 from serving.orders import Asked, Order
 from serving.schemas.score import ScoreAnswer
+from serving.shadow import Offer, no_shadow
 
 
 def utc_now() -> datetime:
@@ -30,6 +31,7 @@ class ScoringService:
         metrics: what is measured.
         now: clock of decisions and ages.
         new_id: makes decision ids.
+        shadow: is offered each new decision that has a challenger; neither waits nor raises.
     """
 
     def __init__(
@@ -39,12 +41,15 @@ class ScoringService:
         metrics: ScoringMetrics,
         now: Callable[[], datetime] = utc_now,
         new_id: Callable[[], str] = decision_id,
+        *,
+        shadow: Offer = no_shadow,
     ) -> None:
         self.models = models
         self.metrics = metrics
         self._decisions = decisions
         self._now = now
         self._new_id = new_id
+        self._shadow = shadow
 
     def score(self, order: Order, asked: Asked) -> ScoreAnswer:
         """Decide about one client; the decision is in the log when this returns.
@@ -58,14 +63,22 @@ class ScoringService:
             ModelNotReadyError: no model is loaded yet.
         """
         with self.metrics.stage("total"):
-            (answer,) = self._decided([order], [asked])
+            (answer,) = self._decided([order], [asked], self.models.snapshot())
         if isinstance(answer, CreditError):
             raise answer
         return answer
 
-    def score_many(self, orders: Sequence[Order], asked: Sequence[Asked]) -> list[ScoreAnswer | CreditError]:
-        """Decide about several clients as `score` would about each; one that fails harms no other."""
-        return self._decided(orders, asked)
+    def score_many(
+        self, orders: Sequence[Order], asked: Sequence[Asked], models: ModelSnapshot | None = None
+    ) -> list[ScoreAnswer | CreditError]:
+        """Decide about several clients as `score` would about each; one that fails harms no other.
+
+        Args:
+            orders: whom to decide about.
+            asked: who asks, one for each order.
+            models: the models of the whole that these are a part of; None takes those of now.
+        """
+        return self._decided(orders, asked, models or self.models.snapshot())
 
     def check_stores(self) -> None:
         """Raise StoreUnavailableError unless the online store and the decision log answer."""
@@ -76,12 +89,15 @@ class ScoringService:
         """Release connections."""
         self._decisions.close()
 
-    def _decided(self, orders: Sequence[Order], asked: Sequence[Asked]) -> list[ScoreAnswer | CreditError]:
+    def _decided(
+        self, orders: Sequence[Order], asked: Sequence[Asked], models: ModelSnapshot
+    ) -> list[ScoreAnswer | CreditError]:
         results: list[DecisionRecord | CreditError | None] = [self._claimed(one) for one in asked]
         new = [at for at, result in enumerate(results) if result is None]
-        if new:
-            made = self._made([orders[at] for at in new], [asked[at] for at in new])
-            for at, result in zip(new, made, strict=True):
+        for group in models.together([orders[at].client_id for at in new]) if new else ():
+            rows = [new[position] for position in group]
+            made = self._made(models, [orders[at] for at in rows], [asked[at] for at in rows])
+            for at, result in zip(rows, made, strict=True):
                 results[at] = result
         return [
             result if isinstance(result, CreditError) else answer_of(result) for result in results if result is not None
@@ -96,16 +112,18 @@ class ScoringService:
         except CreditError as error:
             return error
 
-    def _made(self, orders: Sequence[Order], asked: Sequence[Asked]) -> list[DecisionRecord | CreditError]:
-        """New decisions, kept in the log."""
+    def _made(
+        self, models: ModelSnapshot, orders: Sequence[Order], asked: Sequence[Asked]
+    ) -> list[DecisionRecord | CreditError]:
+        """New decisions of one model, kept in the log."""
         model: LoadedModel | None = None
         results: list[DecisionRecord | CreditError]
         try:
-            model = self.models.current()
-            results = self._recorded(model, orders, asked)
+            model = models.for_client(orders[0].client_id)
+            results = self._recorded(model, models.shadow_of(model), orders, asked)
         except FeatureError as error:
             if len(orders) > 1:  # a client's broken row is not the others' fault
-                return [self._made([order], [one])[0] for order, one in zip(orders, asked, strict=True)]
+                return [self._made(models, [order], [one])[0] for order, one in zip(orders, asked, strict=True)]
             results = [error]
         except CreditError as error:
             results = [error] * len(orders)
@@ -117,7 +135,7 @@ class ScoringService:
         return results
 
     def _recorded(
-        self, model: LoadedModel, orders: Sequence[Order], asked: Sequence[Asked]
+        self, model: LoadedModel, challenger: LoadedModel | None, orders: Sequence[Order], asked: Sequence[Asked]
     ) -> list[DecisionRecord | CreditError]:
         clients = [order.client_id for order in orders]
         with self.metrics.stage("read"):
@@ -135,6 +153,10 @@ class ScoringService:
             with self.metrics.stage("record"):
                 for row, result in zip(kept, self._decisions.append(entries), strict=True):
                     results[row] = result
+        if challenger is not None:
+            for row, entry in zip(kept, entries, strict=True):
+                if results[row] is entry.record:  # not refused by the log, nor an earlier decision of the same claim
+                    self._shadow(challenger, entry.record, views, row)
         return results
 
     def _scored(

@@ -78,10 +78,34 @@ class ServingSettings(RedisAccess, CallerSettings):
     bundle_cache: Path = Field(
         default_factory=lambda: Home.current().bundles, description="Folder of verified model bundles."
     )
+    bundles_kept: int = Field(
+        5, ge=3, description="Bundles that stay in that folder, the latest used; those that an alias names always do."
+    )
     public_key_path: Path = Field(
         default_factory=lambda: Home.current().keys / PUBLIC_KEY_FILE,
         description="Ed25519 public key (PEM) that model bundles must be signed for.",
     )
+
+    challenger_alias: str = Field(
+        "challenger", min_length=1, description="Alias whose version is scored in shadow and decides for the canary."
+    )
+    canary_share: float = Field(
+        0.0, ge=0, le=1, description="Share of clients, always the same ones, for whom the challenger decides."
+    )
+    shadow_share: float = Field(
+        0.1, ge=0, le=1, description="Share of decisions that the challenger scores afterwards, without effect."
+    )
+    shadow_cpu_share: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Share of one CPU that this may take in each replica; what is too much is dropped.",
+    )
+    shadow_queue: int = Field(64, ge=1, description="Decisions that may wait for the challenger in each replica.")
+    shadow_stream_limit: int = Field(
+        100_000, ge=1, description="Shadow records kept in their stream, about; the oldest are forgotten."
+    )
+
     log_folder: Path | None = Field(
         None, description="Folder for log files of the replicas; unset: they log to standard error."
     )

@@ -1,4 +1,4 @@
-"""The Redis side of a replica, wired from settings: feature reader and decision log."""
+"""The Redis side of a replica, wired from settings: feature reader, decision log and shadow records."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +12,7 @@ from serving.decisions_events import RedisDecisionEvents
 from serving.decisions_history import DecisionHistory
 from serving.drift_summaries import RedisDriftSummaries
 from serving.settings import ServingSettings
+from serving.shadow_log import RedisShadowLog
 
 
 def feature_reader(
@@ -57,3 +58,12 @@ def decision_history(settings: ServingSettings) -> DecisionHistory:
     """
     events = RedisDecisionEvents(settings.decision_log, settings.feature_project, settings.decision_stream_limit)
     return DecisionHistory(decision_log(settings), events)
+
+
+def shadow_log(settings: ServingSettings) -> RedisShadowLog:
+    """The shadow records, beside the decision log.
+
+    Raises:
+        SettingsError: its address is malformed.
+    """
+    return RedisShadowLog(settings.decision_log, settings.feature_project, settings.shadow_stream_limit)

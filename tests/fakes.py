@@ -7,6 +7,7 @@ from credit.errors import CreditError, RegistryError
 from credit.schemas.decision import DecisionRecord
 from credit.schemas.features import ViewBatch
 from serving.decision_log import Entry
+from serving.model_store import LoadedModel, ModelSnapshot
 from serving.orders import Claim
 from serving.registry import NoChampionError, RegisteredVersion
 
@@ -57,11 +58,31 @@ class FakeDecisionLog:
         pass
 
 
+class FakeModels:
+    """A model store that always has one model, and perhaps a challenger."""
+
+    def __init__(self, champion: LoadedModel, challenger: LoadedModel | None = None, canary_share: float = 0.0) -> None:
+        self.now = ModelSnapshot(champion, challenger, canary_share=canary_share)
+
+    def snapshot(self) -> ModelSnapshot:
+        return self.now
+
+    def current(self) -> LoadedModel:
+        assert self.now.champion is not None
+        return self.now.champion
+
+
 class FakeRegistry:
-    """Holds one alias; `fetch` copies a bundle by the given function."""
+    """Holds aliases; `fetch` copies a bundle by the given function.
+
+    Attributes:
+        version: which version is champion, if any.
+        aliases: the other aliases.
+    """
 
     def __init__(self, fetch: Callable[[str, Path], object]) -> None:
         self.version: str | None = None
+        self.aliases: dict[str, str] = {}
         self.down = False
         self.fetched: list[str] = []
         self._fetch = fetch
@@ -69,9 +90,10 @@ class FakeRegistry:
     def resolve(self, name: str, alias: str) -> RegisteredVersion:
         if self.down:
             raise RegistryError("the registry does not answer")
-        if self.version is None:
-            raise NoChampionError("no champion: run `creditctl train`")
-        return RegisteredVersion(name, self.version, f"source {self.version}")
+        version = self.version if alias == "champion" else self.aliases.get(alias)
+        if version is None:
+            raise NoChampionError(f"no {alias}: run `creditctl train`")
+        return RegisteredVersion(name, version, f"source {version}")
 
     def fetch(self, version: RegisteredVersion, target: Path) -> None:
         self.fetched.append(version.version)

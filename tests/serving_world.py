@@ -62,11 +62,11 @@ class Registry:
             self.promote(version.version)
         return str(version.version)
 
-    def promote(self, version: str) -> None:
-        """Move the alias."""
+    def promote(self, version: str, alias: str = "champion") -> None:
+        """Move an alias."""
         from mlflow import MlflowClient
 
-        MlflowClient(self.uri, registry_uri=self.uri).set_registered_model_alias(MODEL, "champion", version)
+        MlflowClient(self.uri, registry_uri=self.uri).set_registered_model_alias(MODEL, alias, version)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from credit import errors
 from serving.callers.identity import SigningKeysUnavailableError
 from serving.raw_features.errors import LackingFeaturesError
+from serving.registry import NoChampionError
 
 MEDIA_TYPE = "application/problem+json"
 BODY_FIELD = "body"
@@ -141,6 +142,9 @@ _STATUS: Mapping[type[errors.CreditError], tuple[HTTPStatus, str]] = {
     errors.DecisionLogFullError: (HTTPStatus.SERVICE_UNAVAILABLE, "The decision log is full"),
     errors.ModelNotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "No model is loaded yet"),
     SigningKeysUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "Tokens cannot be checked"),
+    NoChampionError: (HTTPStatus.CONFLICT, "No version carries the alias"),
+    errors.RegistryError: (HTTPStatus.SERVICE_UNAVAILABLE, "The model registry does not answer"),
+    errors.BundleError: (HTTPStatus.CONFLICT, "The model's bundle is refused"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are under way"),
     RequestTimeoutError: (HTTPStatus.SERVICE_UNAVAILABLE, "The answer took too long"),
     NotHealthyError: (HTTPStatus.SERVICE_UNAVAILABLE, "Decisions cannot be made"),

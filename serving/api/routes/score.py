@@ -12,6 +12,7 @@ from serving.api.bodies import described, header, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
 from serving.api.workers import DEADLINE
+from serving.model_store import ModelSnapshot
 from serving.orders import Asked, Claim, Order
 from serving.schemas.score import (
     BatchAnswer,
@@ -75,8 +76,9 @@ def router(edge: Edge) -> APIRouter:
         asked = _asked(request, body)
         orders = [_order(item) for item in wanted.items]
         whose = [asked.item(at) for at in range(len(orders))]
+        models = edge.service.models.snapshot()  # a batch is not half of one model and half of the next
         chunks = [
-            _Chunk(edge, orders[start : start + _CHUNK], whose[start : start + _CHUNK])
+            _Chunk(edge, models, orders[start : start + _CHUNK], whose[start : start + _CHUNK])
             for start in range(0, len(orders), _CHUNK)
         ]
         answered = await edge.workers.run_chunks(request, chunks)
@@ -88,13 +90,14 @@ def router(edge: Edge) -> APIRouter:
 class _Chunk:
     """Some items of a batch; answers their JSON, so that no other thread has to write it."""
 
-    def __init__(self, edge: Edge, orders: Sequence[Order], asked: Sequence[Asked]) -> None:
+    def __init__(self, edge: Edge, models: ModelSnapshot, orders: Sequence[Order], asked: Sequence[Asked]) -> None:
         self._edge = edge
+        self._models = models
         self._orders = orders
         self._asked = asked
 
     def __call__(self) -> str:
-        results = self._edge.service.score_many(self._orders, self._asked)
+        results = self._edge.service.score_many(self._orders, self._asked, self._models)
         items = (_item(order, result) for order, result in zip(self._orders, results, strict=True))
         return ",".join(item.model_dump_json() for item in items)
 

@@ -1,17 +1,21 @@
+import gc
 import json
 import shutil
 import time
+from itertools import cycle, islice
 
 import pytest
 from bundles import random_views
 from fakes import FakeReader, FakeRegistry
 from serving_world import MODEL, World
 
+from credit.bundle.bundle import Bundle
 from credit.bundle.keys import load_public_key, make_key_pair
 from credit.errors import BundleError, ModelNotReadyError, RegistryError
 from serving.bundle_cache import BundleCache
-from serving.champion import ChampionSource
-from serving.model_store import ModelStore, ModelWatcher
+from serving.model_source import ModelSource
+from serving.model_store import ModelStore
+from serving.model_watcher import ModelWatcher
 from serving.registry import MlflowRegistry, NoChampionError, RegisteredVersion
 
 
@@ -20,6 +24,7 @@ def world(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("world"))
     world.bundle(1)
     world.bundle(2)
+    world.bundle(3)
     return world
 
 
@@ -34,7 +39,7 @@ def make_store(world, registry, tmp_path):
 
     def make(key=None):
         cache = BundleCache(tmp_path / "cache", load_public_key(key or world.public_key))
-        return ModelStore(ChampionSource(cache, registry, MODEL, "champion"), lambda specs: FakeReader(views))
+        return ModelStore(ModelSource(cache, registry, MODEL, "champion"), lambda specs: FakeReader(views))
 
     return make
 
@@ -66,15 +71,58 @@ def test_an_unmoved_alias_fetches_nothing(make_store, registry):
     assert registry.fetched == ["1"]
 
 
-def test_the_model_before_keeps_its_reader_and_the_one_before_that_loses_it(make_store, registry):
+def test_going_back_is_a_swap_to_the_warm_model(make_store, registry):
     store = make_store()
-    readers = []
-    for version in ("1", "2", "1"):
+    served = []
+    for version in ("1", "2", "1", "2"):
+        registry.version = version
+        assert store.refresh()
+        served.append(store.current())
+    assert registry.fetched == ["1", "2"]
+    assert served[2] is served[0]
+    assert served[3] is served[1]
+    assert store.snapshot().previous is served[0]
+
+
+def test_going_back_needs_no_fetch_in_a_new_process(make_store, registry):
+    store = make_store()
+    for version in ("1", "2"):
         registry.version = version
         store.refresh()
-        readers.append(store.current().reader)
-    assert [reader.closed for reader in readers] == [True, False, False]
-    assert store.previous().version.version == "2"
+    store = make_store()
+    assert store.boot()
+    assert (store.current().version.version, store.snapshot().previous.version.version) == ("2", "1")
+    registry.version = "1"
+    assert store.refresh()
+    assert store.current().version.version == "1"
+    assert registry.fetched == ["1", "2"]
+
+
+def test_a_reader_is_closed_when_the_last_request_lets_go_of_its_model(make_store, registry):
+    store = make_store()
+    registry.version = "1"
+    store.refresh()
+    held = store.snapshot()
+    reader = held.champion.reader
+    for version in ("2", "3"):
+        registry.version = version
+        store.refresh()
+    assert not reader.closed
+    del held
+    assert reader.closed
+    assert not store.current().reader.closed
+    assert not store.snapshot().previous.reader.closed
+
+
+def test_a_hundred_swaps_leave_no_bundle_in_memory_and_none_too_many_on_disk(make_store, registry, tmp_path):
+    store = make_store()
+    held = [_bundles()]
+    for version in islice(cycle(["1", "2", "3"]), 100):
+        registry.version = version
+        assert store.refresh()
+    assert len(registry.fetched) == 100  # of three, the one before the one before is not warm any more
+    assert _bundles() - held[0] == 2
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 3
 
 
 def test_a_new_process_starts_from_the_cache_while_the_registry_is_down(make_store, registry):
@@ -161,12 +209,13 @@ def test_serving_refuses_what_its_own_key_did_not_sign(make_store, registry, tmp
     other = make_key_pair(tmp_path / "other-keys").public
     with pytest.raises(BundleError, match="signature"):
         make_store(other).refresh()
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == []
+    assert [path.name for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".in-use")] == []
 
 
 def test_the_watcher_follows_and_tells_why_there_is_no_model(make_store, registry):
     store = make_store()
-    watcher = ModelWatcher(store, seconds=0.01)
+    settled = []
+    watcher = ModelWatcher(store, seconds=0.01, on_settled=lambda: settled.append(_code(store)))
     watcher.start()
     try:
         _eventually(lambda: _code(store) == "no_champion")
@@ -174,6 +223,7 @@ def test_the_watcher_follows_and_tells_why_there_is_no_model(make_store, registr
         _eventually(lambda: _code(store) is None)
         registry.version = "2"
         _eventually(lambda: store.current().version.version == "2")
+        assert settled == [None]
         registry.down = True
         assert watcher.is_alive()
     finally:
@@ -213,6 +263,11 @@ class TestMlflow:
         registry = MlflowRegistry(world.registry.uri)
         with pytest.raises(RegistryError, match="version 99"):
             registry.fetch(RegisteredVersion(MODEL, "99", ""), tmp_path / "bundle")
+
+
+def _bundles():
+    gc.collect()
+    return sum(isinstance(each, Bundle) for each in gc.get_objects())
 
 
 def _code(store):

@@ -4,7 +4,7 @@ from itertools import count
 import numpy as np
 import pytest
 from bundles import AS_OF_US, make_bundle, random_views, small_contract
-from fakes import FakeDecisionLog, FakeReader
+from fakes import FakeDecisionLog, FakeModels, FakeReader
 from prometheus_client import CollectorRegistry, generate_latest
 
 from credit.bundle.keys import load_public_key
@@ -30,16 +30,6 @@ def bundle(tmp_path_factory):
     )
 
 
-class Models:
-    """A model store that always has one model."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def current(self):
-        return self.model
-
-
 @pytest.fixture
 def reader():
     return FakeReader(random_views(small_contract(), 1, seed=3))
@@ -53,7 +43,7 @@ def decisions():
 @pytest.fixture
 def service(bundle, reader, decisions):
     version = ModelVersion(name="credit-scoring", version="7", bundle=bundle.bundle_id)
-    models = Models(LoadedModel(Scorer(bundle), reader, version))
+    models = FakeModels(LoadedModel(Scorer(bundle), reader, version))
     return ScoringService(models, decisions, ScoringMetrics(CollectorRegistry()), now=lambda: NOW, new_id=lambda: "d-1")
 
 
@@ -142,7 +132,7 @@ def test_a_batch_decides_as_each_alone_would(bundle, decisions):
     version = ModelVersion(name="credit-scoring", version="7", bundle=bundle.bundle_id)
     ids = (f"d-{number}" for number in count())
     service = ScoringService(
-        Models(LoadedModel(Scorer(bundle), reader, version)),
+        FakeModels(LoadedModel(Scorer(bundle), reader, version)),
         decisions,
         ScoringMetrics(CollectorRegistry()),
         now=lambda: NOW,
