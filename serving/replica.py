@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -14,15 +13,17 @@ from feature_repo.online.breaker import CircuitBreaker
 from serving.api.access import Access
 from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge
-from serving.api.workers import Admission, Workers
+from serving.api.workers import Admission, ContextThreads, Workers
 from serving.bundle_cache import BundleCache
 from serving.champion import ChampionSource
 from serving.metrics import ScoringMetrics
+from serving.metrics_port import MetricsPort
 from serving.model_store import ModelStore, ModelWatcher
 from serving.registry import MlflowRegistry
 from serving.service import ScoringService
 from serving.settings import ServingSettings
 from serving.stores import decision_log, feature_reader
+from serving.tracing import open_tracing
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
@@ -38,21 +39,24 @@ class Replica:
 
     def __init__(self, settings: ServingSettings) -> None:
         self._settings = settings
-        self._pool = ThreadPoolExecutor(settings.scoring_threads, thread_name_prefix="scoring")
+        self._pool = ContextThreads(settings.scoring_threads, thread_name_prefix="scoring")
         breaker = CircuitBreaker()
 
         def reader(views: tuple[ViewSpec, ...]) -> FeatureReader:
             return feature_reader(settings, views, breaker)
 
-        metrics = ScoringMetrics(CollectorRegistry())
-        store = ModelStore(champion_source(settings), reader, on_change=metrics.serving)
+        source = champion_source(settings)
+        metrics = ScoringMetrics(CollectorRegistry(), settings.metrics_folder, open_tracing(settings))
+        store = ModelStore(source, reader, on_change=metrics.serving)
         self._watcher = ModelWatcher(store, settings.model_watch_seconds)
         self.service = ScoringService(store, decision_log(settings), metrics)
         self._workers = Workers(self._pool, _admission(settings))
+        self._metrics_port = MetricsPort(metrics.registry, settings.metrics_host, settings.metrics_port)
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
         log.warning("authentication is %s", self._settings.authentication)
+        self._metrics_port.open()
         self._watcher.start()
 
     def api(self, *, echo_request_id: bool = True) -> ASGIApp:
@@ -80,6 +84,8 @@ class Replica:
         self._workers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.service.close()
+        self._metrics_port.close()
+        self.service.metrics.close()
 
 
 def champion_source(settings: ServingSettings) -> ChampionSource:

@@ -35,7 +35,7 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
     api.add_exception_handler(CreditError, _on_credit_error)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_fault)
-    return RequestEdge(api, echo_request_id)
+    return RequestEdge(api, edge.service.metrics, echo_request_id)
 
 
 class _Api(FastAPI):

@@ -154,6 +154,7 @@ def _response(
     findings: tuple[FieldProblem, ...] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    request.state.problem = code  # for metrics, access log and trace
     problem = Problem(
         type=f"urn:credit-scoring:problem:{code}",
         title=title,
