@@ -21,6 +21,7 @@ from credit.platform import Home, load_environment
 COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("feature_repo.cli.data:app", "Generate, download, ingest and check raw data."),
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
+    "doctor": ("serving.doctor.cli:app", "Look whether all parts work, and say what to do."),
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),
     "models": ("training.cli.models:app", "List, compare, verify, promote and roll back models."),

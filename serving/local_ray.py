@@ -17,6 +17,9 @@ from serving.value_files import remove_dead
 
 log = logging.getLogger(__name__)
 
+#: Where each service keeps its private Ray, in a folder of its own.
+FOLDERS = Path("/tmp")  # noqa: S108 - the folders in it are private
+FOLDER_PREFIX = "credit-serve-"
 #: Logical CPUs beside the replicas, for Serve's controller and proxy.
 _SPARE_CPUS = 2
 _LOOK_SECONDS = 5.0
@@ -30,7 +33,7 @@ def running_service(settings: ServingSettings) -> Iterator[None]:
         StepError: Ray or the application fails; names where their logs are kept.
     """
     # Unix socket paths hold 107 bytes and Ray adds some 70: the folder's own path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="credit-serve-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=FOLDERS))
     set_environment(ray_environment(folder))
     settings = _sharing_metrics(settings, folder)
     node = RayNode(folder, settings.replicas + _SPARE_CPUS)

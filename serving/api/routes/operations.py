@@ -29,7 +29,9 @@ def router(edge: Edge) -> APIRouter:
 
     @found.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:
-        return Response(generate_latest(edge.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        """The sum over all replicas of the node that answers; each node of a cluster is asked by itself."""
+        shown = await asyncio.to_thread(generate_latest, edge.service.metrics.registry)
+        return Response(shown, media_type=CONTENT_TYPE_LATEST)
 
     @found.get("/version", summary="Version of the service")
     async def version() -> dict[str, str]:

@@ -165,7 +165,8 @@ def test_without_an_address_nothing_that_exports_is_imported(environment):
         "with replica.service.metrics.stage('read'): pass\n"
         "replica.api()\n"
         "replica._pool.shutdown()\n"
-        "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk.trace', 'opentelemetry.exporter'))])\n"
+        "exporting = ('opentelemetry.sdk.trace', 'opentelemetry.exporter')\n"
+        "print([name for name in sys.modules if name.startswith(exporting)])\n"
     )
     # redis-py imports what OpenTelemetry has for metrics wherever it is installed.
     done = subprocess.run(
