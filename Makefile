@@ -39,6 +39,7 @@ lint: setup ## check style, types, import contracts and generated pages
 	$(BIN)/lint-imports
 	$(BIN)/creditctl features docs --check
 	$(BIN)/python scripts/settings_page.py --check
+	$(BIN)/python scripts/metrics_page.py --check
 
 fmt: setup ## format the code
 	$(BIN)/ruff check --fix .
@@ -47,6 +48,7 @@ fmt: setup ## format the code
 pages: setup ## generate the reference pages from the code
 	$(BIN)/creditctl features docs
 	$(BIN)/python scripts/settings_page.py
+	$(BIN)/python scripts/metrics_page.py
 
 bench-features: setup ## measure the feature store against Feast's own online path [CLIENTS=]
 	$(BIN)/python -m benchmarks.features --clients $(CLIENTS)

@@ -13,7 +13,7 @@ from serving.doctor.examination import Check, Finding, examine, fail, ok
 from serving.settings import ServingSettings
 
 _COLORS: Final = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
-#: Importing MLflow, Ray or LightGBM alone takes seconds.
+#: Importing MLflow or Ray alone takes seconds.
 _HEAVY_SECONDS: Final = 40.0
 
 
@@ -38,6 +38,7 @@ def checks(home: Home) -> list[Check]:
         Check("platform", lambda: machine_checks.platform_folder(home)),
         Check("disk", lambda: machine_checks.disk(home)),
         Check("ray", machine_checks.ray, _HEAVY_SECONDS),
+        Check("left over", machine_checks.left_over),
     ]
     try:
         settings = _settings(home)

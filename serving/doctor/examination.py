@@ -9,8 +9,6 @@ from typing import Final, Literal
 from credit.errors import CreditError
 
 Verdict = Literal["ok", "warn", "fail"]
-#: Held while a framework is imported: two threads that import each other's halves may both get half a module.
-IMPORTING: Final = threading.Lock()
 #: Most characters of a foreign error's text: one line.
 _LONGEST: Final = 300
 

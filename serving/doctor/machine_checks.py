@@ -3,20 +3,22 @@
 import http.client
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from credit.errors import StepError
 from credit.platform import Home
-from serving.doctor.examination import IMPORTING, Finding, fail, ok, warn
+from serving.doctor.examination import Finding, fail, ok, warn
 from serving.local_ray import FOLDER_PREFIX, FOLDERS, check_port_free
 from serving.ray_node import processes_of
 from serving.settings import ServingSettings
 
 _SECONDS: Final = 3.0
+_RAY_SECONDS: Final = 30.0
 _GIB: Final = 1024**3
 _LITTLE: Final = 5 * _GIB
 _TOO_LITTLE: Final = 1 * _GIB
@@ -46,18 +48,29 @@ def disk(home: Home) -> Iterator[Finding]:
 
 
 def ray() -> Iterator[Finding]:
-    """Whether Ray can be used, and whether a service that was killed left one behind."""
-    with IMPORTING:
-        import ray.serve  # noqa: F401 - that it can be imported is the question
+    """Whether Ray can be used; asked in a process of its own, which can be ended when it hangs."""
+    asked = [sys.executable, "-W", "ignore", "-c", "import ray.serve; print(ray.__version__)"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=_RAY_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        yield fail("ray", f"importing it takes more than {_RAY_SECONDS:g} s: the machine is overloaded")
+        return
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        yield fail("ray", f"cannot be imported ({last}): install the package with its extra `serving`")
+    else:
+        yield ok("ray", f"version {done.stdout.strip()} can be used")
 
-    yield ok("ray", f"version {version('ray')} can be used")
+
+def left_over() -> Iterator[Finding]:
+    """Whether a service that was killed left its private Ray behind."""
     stale = [folder for folder in FOLDERS.glob(f"{FOLDER_PREFIX}*") if _is_ours(folder) and not _has_head(folder)]
     for folder in stale:
         processes = processes_of(str(folder))
         rest = f"end the processes {', '.join(map(str, processes))} and " if processes else ""
-        yield warn("ray: left over", f"a service that was killed left its private Ray: {rest}remove {folder}")
+        yield warn("left over", f"a service that was killed left its private Ray: {rest}remove {folder}")
     if not stale:
-        yield ok("ray: left over", "no private Ray without its service")
+        yield ok("left over", "no private Ray without its service")
 
 
 def port(settings: ServingSettings) -> Iterator[Finding]:

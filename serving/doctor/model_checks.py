@@ -73,9 +73,7 @@ def features(settings: ServingSettings) -> Iterator[Finding]:
 def _schema(views: dict[str, ViewBatch], clients: int) -> Finding:
     other = _share(views, ViewStatus.SCHEMA_MISMATCH)
     if other:
-        return fail(
-            "features: schema", f"rows of another schema than the model's: {other}; {_REBUILD}, or promote a model"
-        )
+        return fail("features: schema", f"rows of another schema than the model's: {other}; {_REBUILD}")
     return ok("features: schema", f"the rows of {clients} clients have the schema of the model's {len(views)} views")
 
 
@@ -108,6 +106,8 @@ def _sampled(access: RedisSettings, project: str) -> list[int]:
 
 def _bundle(settings: ServingSettings) -> tuple[Bundle, str]:
     """The bundle that the cache remembers, else the registry's; the cache stays as it is."""
+    if not settings.public_key_path.is_file():
+        raise BundleError(f"no public key {settings.public_key_path}: run `make demo`, or set SERVING_PUBLIC_KEY_PATH")
     key = load_public_key(settings.public_key_path)
     cache = BundleCache(settings.bundle_cache, key)
     pointer = cache.remembered(settings.model_alias)
@@ -115,9 +115,8 @@ def _bundle(settings: ServingSettings) -> tuple[Bundle, str]:
         try:
             return load_bundle(cache.path(pointer.model.bundle), key), pointer.model.version
         except BundleError as error:
-            raise BundleError(
-                f"{error}; remove {cache.path(pointer.model.bundle)}, the service fetches it again"
-            ) from error
+            place = cache.path(pointer.model.bundle)
+            raise BundleError(f"{error}; remove {place}, the service fetches it again") from error
     found = _resolved(settings)
     with tempfile.TemporaryDirectory(prefix="credit-doctor-") as scratch:
         target = Path(scratch) / "bundle"
@@ -135,9 +134,7 @@ def _resolved(settings: ServingSettings) -> RegisteredVersion:
 
 def _versions(database: Path) -> int:
     if not database.is_file():
-        raise RegistryError(
-            f"there is no model registry in {database} yet: run `make demo`, or `creditctl train --promote`"
-        )
+        raise RegistryError(f"there is no {database} yet: run `make demo`, or `creditctl train --promote`")
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=_SECONDS)) as connection:
             return int(connection.execute("SELECT count(*) FROM model_versions").fetchone()[0])
@@ -147,7 +144,7 @@ def _versions(database: Path) -> int:
 
 def _health(address: str) -> Finding:
     try:
-        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=_SECONDS):
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=_SECONDS):  # noqa: S310 - http(s) only
             return ok("registry", "MLflow answers")
     except (urllib.error.URLError, OSError) as error:
         return fail("registry", f"MLflow does not answer ({error}): start it, or look at SERVING_MLFLOW_TRACKING_URI")
