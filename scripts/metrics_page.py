@@ -11,8 +11,8 @@ PAGE = Path("docs/reference/metrics.md")
 _INTRODUCTION = """# Metrics
 
 What `/metrics` of the scoring service tells, in Prometheus' text format. No label names a client. A metric holds
-at most 500 label sets per process; more are counted under `other`. How to collect them: [observe](../how-to/observe.md).
-Generated from the definitions by `make pages`.
+at most 500 label sets per process; more are counted under `other`. How to collect them:
+[observe](../how-to/observe.md). Generated from the definitions by `make pages`.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|

@@ -49,9 +49,15 @@ class Observed:
         assert self.process.poll() is None, self.log.read_text()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
         eventually(lambda: all(self.told(own)["credit_replicas",] == 2 for own in (False, True)))
+        # Ready is who was asked; the other one may still load its model.
+        eventually(lambda: all(answer.status_code == 200 for answer in self.score_many(40)))
 
     def score(self, client_id=FIRST_CLIENT, **headers):
         return self.http.post("/v1/score", json={"client_id": client_id}, headers=headers)
+
+    def score_many(self, count):
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda at: self.score(FIRST_CLIENT + at % CLIENTS), range(count)))
 
     def told(self, own_port=False):
         address = f"http://127.0.0.1:{self.metrics_port if own_port else self.port}/metrics"
@@ -101,16 +107,17 @@ def service(tmp_path_factory, receiver):
 
 
 def test_every_request_is_counted_once_whichever_replica_is_asked(service):
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda at: service.score(FIRST_CLIENT + at % CLIENTS), range(120)))
+    before = service.told()
+    answers = service.score_many(120)
     answers.append(service.score(999_999_999))
-    assert [answer.status_code for answer in answers] == [200] * 120 + [404]
+    assert [answer.status_code for answer in answers] == [200] * 120 + [404], [answer.text for answer in answers]
     for told in [service.told(own_port) for own_port in (False, True) for _ in range(6)]:
-        assert told["credit_score_requests_total", "ok", "1"] == 120
-        assert told["credit_score_requests_total", "unknown_client", "1"] == 1
-        assert told["credit_score_pd_count",] == 120
-        assert told["credit_http_requests_total", "/v1/score", "200"] == 120
-        assert {told["credit_score_latency_seconds_count", stage] for stage in ("read", "total", "http")} == {121}
+        more = {key: value - before.get(key, 0) for key, value in told.items()}
+        assert more["credit_score_requests_total", "1", "ok"] == 120
+        assert more["credit_score_requests_total", "1", "unknown_client"] == 1
+        assert more["credit_score_pd_count",] == 120
+        assert more["credit_http_requests_total", "/v1/score", "200"] == 120
+        assert {more["credit_score_latency_seconds_count", stage] for stage in ("read", "total", "http")} == {121}
         assert told["credit_http_requests_in_flight",] in (0, 1)  # the scrape itself
 
 
@@ -119,8 +126,7 @@ def test_both_replicas_have_answered_and_their_logs_tell_no_client(service):
     lines = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
     scored = [sum(line["route"] == "/v1/score" for line in group) for group in lines]
     assert len(scored) == 2
-    assert all(scored)
-    assert sum(scored) == 121
+    assert min(scored) > 10
     text = "".join(file.read_text() for file in files)
     assert str(FIRST_CLIENT) not in text
     assert "999999999" not in text
@@ -149,10 +155,11 @@ def test_sums_do_not_fall_when_a_replica_is_killed(service):
     before = service.told(own_port=True)
     killed, *_ = service.replicas()
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: service.told(own_port=True)["credit_replicas",] == 1 or killed not in service.replicas())
-    name = ("credit_score_requests_total", "ok", "1")
-    assert service.told(own_port=True)[name] == before[name]
-    eventually(lambda: service.told(own_port=True)["credit_replicas",] == 2)
+    eventually(lambda: killed not in service.replicas())
+    name = ("credit_score_requests_total", "1", "ok")
+    assert service.told()[name] == before[name]  # from the one that lives
+    eventually(lambda: service.told()["credit_replicas",] == 2)
+    assert service.told()[name] == before[name]
     assert service.told(own_port=True)[name] == before[name]
 
 

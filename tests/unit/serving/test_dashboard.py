@@ -2,14 +2,18 @@
 
 import json
 import re
+import subprocess
+import sys
 from importlib.resources import files
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from serving.metrics import METRICS, ScoringMetrics
 
+ROOT = Path(__file__).parents[3]
 #: Told by the decision log's own gauges.
 STREAM = {"credit_decision_stream_length", "credit_decision_stream_limit"}
 
@@ -50,6 +54,13 @@ def test_every_metric_of_every_panel_exists(queries):
 def test_every_metric_is_on_the_dashboard(queries):
     text = " ".join(queries)
     assert [metric.name for metric in METRICS if metric.name not in text] == []
+
+
+def test_the_pages_name_metrics_that_exist():
+    text = (ROOT / "docs/how-to/observe.md").read_text("utf-8")
+    assert set(re.findall(r"\bcredit_\w+", text)) <= {metric.name for metric in METRICS}
+    check = [sys.executable, str(ROOT / "scripts/metrics_page.py"), "--check"]
+    subprocess.run(check, cwd=ROOT, check=True)
 
 
 def test_every_label_of_every_query_exists(queries):
