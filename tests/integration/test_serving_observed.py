@@ -61,8 +61,7 @@ class Observed:
 
     def told(self, own_port=False):
         address = f"http://127.0.0.1:{self.metrics_port if own_port else self.port}/metrics"
-        with httpx.Client(timeout=20) as http:  # a new connection, so that another replica may answer
-            families = text_string_to_metric_families(http.get(address).text)
+        families = text_string_to_metric_families(scraped(address))
         return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
     def replicas(self):
@@ -73,6 +72,17 @@ class Observed:
         self.http.close()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+def scraped(address):
+    """The metrics, over a connection of its own, so that any replica may answer; one that was just killed does not."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return httpx.get(address, timeout=20).raise_for_status().text
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
 
 
 def read(path):
