@@ -44,6 +44,7 @@ lint: setup ## check style, types, import contracts and generated pages
 	$(BIN)/creditctl features docs --check
 	$(BIN)/python scripts/settings_page.py --check
 	$(BIN)/python scripts/api_page.py --check
+	$(BIN)/python scripts/metrics_page.py --check
 
 fmt: setup ## format the code
 	$(BIN)/ruff check --fix .
@@ -53,6 +54,7 @@ pages: setup ## generate the reference pages from the code
 	$(BIN)/creditctl features docs
 	$(BIN)/python scripts/settings_page.py
 	$(BIN)/python scripts/api_page.py
+	$(BIN)/python scripts/metrics_page.py
 
 load: setup ## load the running service, the demo's unless told; fails when too slow [USERS= TIME= HOST= LOAD_OPTIONS=]
 	@mkdir -p build/load

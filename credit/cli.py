@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("feature_repo.cli.data:app", "Generate, download, ingest and check raw data."),
     "decisions": ("serving.decisions_cli:app", "Read, replay, verify and export recorded decisions."),
     "demo": ("credit.demo.cli:app", "Run the whole platform on this machine, see it, stop it."),
+    "doctor": ("serving.doctor.cli:app", "Look whether all parts work, and say what to do."),
     "features": ("feature_repo.cli.features:app", "Build, apply, materialise, push and look up features."),
     "keys": ("serving.keys_cli:app", "Create, list and revoke API keys of the scoring service."),
     "mlflow": ("training.cli.mlflow:app", "Open the experiment tracker."),

@@ -13,9 +13,13 @@ from credit.errors import StepError
 from serving.app import build_app
 from serving.ray_node import RayNode, ray_environment, set_environment
 from serving.settings import ServingSettings
+from serving.value_files import remove_dead
 
 log = logging.getLogger(__name__)
 
+#: Where each service keeps its private Ray, in a folder of its own.
+FOLDERS = Path("/tmp")  # noqa: S108 - the folders in it are private
+FOLDER_PREFIX = "credit-serve-"
 #: Logical CPUs beside the replicas, for Serve's controller and proxy.
 _SPARE_CPUS = 2
 _LOOK_SECONDS = 5.0
@@ -29,8 +33,9 @@ def running_service(settings: ServingSettings) -> Iterator[None]:
         StepError: Ray or the application fails; names where their logs are kept.
     """
     # Unix socket paths hold 107 bytes and Ray adds some 70: the folder's own path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="credit-serve-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=FOLDERS))
     set_environment(ray_environment(folder))
+    settings = _sharing_metrics(settings, folder)
     node = RayNode(folder, settings.replicas + _SPARE_CPUS)
     try:
         _start(settings, node)
@@ -73,6 +78,14 @@ def check_port_free(host: str, port: int) -> None:
             raise StepError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port, or stop what uses it"
             ) from error
+
+
+def _sharing_metrics(settings: ServingSettings, folder: Path) -> ServingSettings:
+    """Settings with a folder in which the replicas share their metrics; the figures of an earlier service are gone."""
+    if settings.metrics_folder is None:
+        return settings.model_copy(update={"metrics_folder": folder / "metrics"})
+    remove_dead(settings.metrics_folder)
+    return settings
 
 
 def _start(settings: ServingSettings, node: RayNode) -> None:

@@ -102,7 +102,7 @@ class RayNode:
 def end_processes_of(marker: str) -> None:
     """End what has `marker`, our private folder, on its command line or in its environment."""
     deadline = time.monotonic() + _ENDING_SECONDS
-    while remaining := _processes_of(marker):
+    while remaining := processes_of(marker):
         number = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
         for process_id in remaining:
             with contextlib.suppress(ProcessLookupError):
@@ -147,7 +147,8 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _processes_of(marker: str) -> list[int]:
+def processes_of(marker: str) -> list[int]:
+    """Ids of the processes, ours excepted, that have `marker` on their command line or in their environment."""
     return [
         int(entry.name)
         for entry in Path("/proc").glob("[0-9]*")

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -15,11 +14,12 @@ from feature_repo.online.breaker import CircuitBreaker
 from serving.api.access import Access
 from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge, History
-from serving.api.workers import Admission, Workers
+from serving.api.workers import Admission, ContextThreads, Workers
 from serving.bundle_cache import BundleCache
 from serving.callers.authenticator import Authenticator
 from serving.callers.rate_limit import RateLimits
 from serving.metrics import ScoringMetrics
+from serving.metrics_port import MetricsPort
 from serving.model_source import ModelSource
 from serving.model_store import ModelStore
 from serving.model_watcher import ModelWatcher
@@ -30,6 +30,7 @@ from serving.settings import ServingSettings
 from serving.shadow import Shadow, ShadowBudget
 from serving.shadow_metrics import ShadowMetrics
 from serving.stores import decision_history, decision_log, drift_summaries, feature_reader, shadow_log
+from serving.tracing import open_tracing
 
 log = logging.getLogger(__name__)
 _STALLED_AFTER_SECONDS = 5.0
@@ -47,18 +48,19 @@ class Replica:
 
     def __init__(self, settings: ServingSettings) -> None:
         self._settings = settings
-        self._pool = ThreadPoolExecutor(settings.scoring_threads, thread_name_prefix="scoring")
+        self._pool = ContextThreads(settings.scoring_threads, thread_name_prefix="scoring")
         breaker = CircuitBreaker()
 
         def reader(views: tuple[ViewSpec, ...]) -> FeatureReader:
             return feature_reader(settings, views, breaker)
 
-        metrics = ScoringMetrics(CollectorRegistry())
+        champion, challenger = champion_source(settings), challenger_source(settings)
+        metrics = ScoringMetrics(CollectorRegistry(), settings.metrics_folder, open_tracing(settings))
         store = ModelStore(
-            champion_source(settings),
+            champion,
             reader,
             on_change=metrics.serving,
-            challenger=challenger_source(settings),
+            challenger=challenger,
             canary_share=settings.canary_share,
         )
         # Loading the next model makes many small objects; without this, each of the collections that this sets off goes
@@ -73,8 +75,9 @@ class Replica:
         self._authenticator = None if settings.authentication == "off" else Authenticator(settings)
         self._access = Access(self._authenticator, RateLimits(settings.default_rate), metrics.turned_away)
         self._registered = registered_models(settings)
-        self._history_pool = ThreadPoolExecutor(_HISTORY_THREADS, thread_name_prefix="history")
+        self._history_pool = ContextThreads(_HISTORY_THREADS, thread_name_prefix="history")
         self._history = History(decision_history(settings), Workers(self._history_pool, _admission(settings)))
+        self._metrics_port = MetricsPort(metrics.registry, settings.metrics_host, settings.metrics_port)
 
     def start(self) -> None:
         """Begin to load and follow the model; requests get 503 until it is there."""
@@ -82,6 +85,7 @@ class Replica:
         log.log(logging.WARNING if off else logging.INFO, "authentication is %s", self._access.mode)
         if self._authenticator is not None:
             self._authenticator.start()
+        self._metrics_port.open()
         self._watcher.start()
         self._shadow.start()
 
@@ -129,6 +133,8 @@ class Replica:
         self._history.decisions.close()
         self.service.close()
         self._drift.close()
+        self._metrics_port.close()
+        self.service.metrics.close()
 
 
 def champion_source(settings: ServingSettings) -> ModelSource:
@@ -158,7 +164,7 @@ def _source(settings: ServingSettings, alias: str) -> ModelSource:
 
 def _shadow(settings: ServingSettings, registry: CollectorRegistry) -> Shadow:
     budget = ShadowBudget(settings.shadow_share, settings.shadow_cpu_share, settings.shadow_queue)
-    return Shadow(shadow_log(settings), ShadowMetrics(registry), budget)
+    return Shadow(shadow_log(settings), ShadowMetrics(registry, settings.metrics_folder), budget)
 
 
 def registered_models(settings: ServingSettings) -> RegisteredModels:

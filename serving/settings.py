@@ -110,6 +110,28 @@ class ServingSettings(RedisAccess, CallerSettings):
         None, description="Folder for log files of the replicas; unset: they log to standard error."
     )
 
+    metrics_folder: Path | None = Field(
+        None,
+        description="Folder in which the replicas of one node share their metrics; unset: `creditctl serve` makes one, "
+        "elsewhere each replica tells its own.",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port on which every node tells its own metrics, without authentication; unset: only `/metrics` of "
+        "the front end.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of that port.")
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]",
+        description="OpenTelemetry collector (OTLP over HTTP) that traces are sent to; unset: no traces.",
+    )
+    trace_sample_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the requests to trace, where the caller's `traceparent` does not decide."
+    )
+
     @property
     def feature_store(self) -> RedisSettings:
         """Where features are read."""

@@ -94,6 +94,7 @@ class Shadow:
         if self._thread.ident is not None:
             self._thread.join(timeout=2)
         self._records.close()
+        self._metrics.close()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -25,7 +25,7 @@ from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge
 from serving.api.workers import Admission, Workers
 from serving.metrics import ScoringMetrics
-from serving.model_store import LoadedModel
+from serving.model_store import LoadedModel, ModelSnapshot
 from serving.registered_models import RegisteredModels
 from serving.service import ScoringService
 
@@ -36,17 +36,20 @@ class HeldModels:
     """A model store whose models are put in by hand."""
 
     def __init__(self, current: LoadedModel) -> None:
-        self._current = current
-        self._previous: LoadedModel | None = None
+        self._now = ModelSnapshot(current)
+
+    def snapshot(self) -> ModelSnapshot:
+        return self._now
 
     def current(self) -> LoadedModel:
-        return self._current
+        assert self._now.champion is not None
+        return self._now.champion
 
     def previous(self) -> LoadedModel | None:
-        return self._previous
+        return self._now.previous
 
     def swap(self, model: LoadedModel) -> None:
-        self._current, self._previous = model, self._current
+        self._now = ModelSnapshot(model, previous=self.current())
 
 
 @dataclass

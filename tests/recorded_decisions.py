@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from fakes import FakeModels
 from prometheus_client import CollectorRegistry
 from serving_world import FIRST_CLIENT, World, write_clients
 
@@ -25,16 +25,6 @@ from serving.stores import decision_log, feature_reader
 CLIENTS = 50
 
 
-@dataclass(frozen=True)
-class OneModel:
-    """A model store that always has one model."""
-
-    model: LoadedModel
-
-    def current(self) -> LoadedModel:
-        return self.model
-
-
 @contextmanager
 def scoring_service(world: World, redis, environment: dict[str, str], version: str) -> Iterator[ScoringService]:
     """A service over `CLIENTS` clients whose rows are written now."""
@@ -48,7 +38,7 @@ def scoring_service(world: World, redis, environment: dict[str, str], version: s
     model = LoadedModel(
         Scorer(bundle), reader, ModelVersion(name="credit-scoring", version=version, bundle=bundle.bundle_id)
     )
-    service = ScoringService(OneModel(model), decision_log(settings), ScoringMetrics(CollectorRegistry()))
+    service = ScoringService(FakeModels(model), decision_log(settings), ScoringMetrics(CollectorRegistry()))
     try:
         yield service
     finally:

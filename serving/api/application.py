@@ -68,7 +68,8 @@ def build_api(edge: Edge, *, echo_request_id: bool = True) -> ASGIApp:
     api.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_fault)
-    return RequestEdge(SafeHeaders(with_cors(api, edge.cors_origins)), echo_request_id)
+    guarded = SafeHeaders(with_cors(api, edge.cors_origins))
+    return RequestEdge(guarded, edge.service.metrics, echo_request_id)
 
 
 class _Api(FastAPI):

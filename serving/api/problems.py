@@ -199,6 +199,7 @@ def _response(
     headers: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Response:
+    request.state.problem = code  # for metrics, access log and trace
     path = request.url.path
     if path == OPEN_INFERENCE_PATH or path.startswith(f"{OPEN_INFERENCE_PATH}/"):
         more = {"error": detail, **(more or {})}

@@ -1,10 +1,11 @@
 """Admission: how many requests run at once, each for how long, and batches beside single requests."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 
@@ -43,6 +44,14 @@ class Admission:
     batch_timeout: float
 
 
+class ContextThreads(ThreadPoolExecutor):
+    """Threads in which a call sees the context variables of who submitted it: the trace that it belongs to."""
+
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+        """See `Executor.submit`."""
+        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
+
+
 class Workers:
     """Runs blocking calls in threads, because they wait for Redis and for the model.
 
@@ -52,7 +61,7 @@ class Workers:
 
     def __init__(self, pool: Executor, admission: Admission) -> None:
         self._pool = pool
-        self._batches = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._batches = ContextThreads(1, thread_name_prefix="batches")
         self._admission = admission
         self._ongoing = 0
         self._ongoing_batches = 0

@@ -44,8 +44,9 @@ def router(edge: Edge) -> APIRouter:
         responses=_TEXT if edge.metrics_open else _TEXT | problems(),
     )
     async def metrics() -> Response:
-        """In Prometheus' text format."""
-        return Response(generate_latest(edge.service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        """The sum over all replicas of the node that answers; each node of a cluster is asked by itself."""
+        shown = await asyncio.to_thread(generate_latest, edge.service.metrics.registry)
+        return Response(shown, media_type=CONTENT_TYPE_LATEST)
 
     @found.get("/version", summary="Version of the service", responses=example(name="credit-scoring", version="1.0.0"))
     async def version() -> dict[str, str]:

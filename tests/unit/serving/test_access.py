@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from callers import AUDIENCE, ISSUER, Issuer, make_key, published, write_keys
+from prometheus_client import CollectorRegistry
 from serving_world import World
 
 from credit.bundle.keys import make_key_pair
@@ -353,8 +354,9 @@ def _with_errors(router):
     from credit.errors import CreditError
     from serving.api.application import _on_credit_error
     from serving.api.edge import RequestEdge
+    from serving.metrics import ScoringMetrics
 
     api = FastAPI()
     api.include_router(router)
     api.add_exception_handler(CreditError, _on_credit_error)
-    return RequestEdge(api, True)
+    return RequestEdge(api, ScoringMetrics(CollectorRegistry()), True)

@@ -337,7 +337,7 @@ def test_the_access_log_tells_nothing_about_the_client(call, caplog):
     with caplog.at_level("INFO", "serving.access"):
         call(post({"client_id": 987654321}))
     (line,) = [json.loads(record.getMessage()) for record in caplog.records if record.name == "serving.access"]
-    assert (line["path"], line["status"]) == ("/v1/score", 200)
+    assert (line["route"], line["status"]) == ("/v1/score", 200)
     assert "987654321" not in json.dumps(line)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -13,13 +14,15 @@ from starlette.routing import Route
 from serving.api.access import Access
 from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge
+from serving.metrics import ScoringMetrics
 
 SITE = "https://desk.example.org"
 
 
 def call(*requests, origins=()):
     async def go():
-        api = build_api(Edge(SimpleNamespace(models=None), None, Access(), BodyLimits(100, 100), cors_origins=origins))
+        service = SimpleNamespace(models=None, metrics=ScoringMetrics(CollectorRegistry()))
+        api = build_api(Edge(service, None, Access(), BodyLimits(100, 100), cors_origins=origins))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://scoring") as client:
             return [await client.request(**request) for request in requests]
 
