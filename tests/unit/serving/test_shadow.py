@@ -170,7 +170,7 @@ def test_the_challenger_scores_the_rows_of_the_decision(make_service, models, re
     assert record.difference == record.probability - answer.probability
     assert not record.own_rows
     eventually(lambda: counted(registry, "agreed" if record.agrees else "disagreed") == 1)
-    assert registry.get_sample_value("credit_shadow_difference_count") == 1
+    assert registry.get_sample_value("credit_shadow_difference_bucket", {"le": "+Inf"}) == 1
 
 
 def test_a_challenger_of_another_layout_reads_its_own_rows(make_service, models, records):
