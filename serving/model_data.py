@@ -5,7 +5,7 @@ from serving.raw_features.scorer import raw_scorer
 from serving.reference_statistics import reference_statistics
 from serving.schemas.model_data import (
     FeatureNames,
-    FeatureRanking,
+    ModelFeatures,
     ModelInfo,
     NamedFeature,
     RankedFeature,
@@ -39,12 +39,12 @@ def model_info(model: LoadedModel) -> ModelInfo:
     )
 
 
-def feature_ranking(model: LoadedModel, top_n: int | None = None) -> FeatureRanking:
+def feature_ranking(model: LoadedModel, top_n: int | None = None) -> ModelFeatures:
     """The `top_n` most important features, or all."""
     importance = model.bundle.importance
     total = sum(importance.values()) or 1.0
     ranked = sorted(importance.items(), key=lambda one: -one[1])
-    return FeatureRanking(
+    return ModelFeatures(
         total=len(ranked),
         features=tuple(
             RankedFeature(rank=rank, feature=name, importance=weight, share=weight / total)

@@ -14,7 +14,7 @@ from credit.errors import CreditError
 from serving.api.access import Access
 from serving.api.context import Edge
 from serving.api.docs_page import add_docs_page
-from serving.api.document import name_request_models, name_scopes
+from serving.api.document import name_request_models, name_scopes, restore_examples
 from serving.api.edge import RequestEdge
 from serving.api.guards import check_guarded
 from serving.api.headers import SafeHeaders, with_cors
@@ -87,6 +87,7 @@ class _Api(FastAPI):
             if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
                 answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
         name_request_models(document)
+        restore_examples(document, self.subjects)
         name_scopes(document, self.subjects)
         return document
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.params import Security
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 _PREFIX: Final = "#/components/schemas/"
 
@@ -52,11 +53,25 @@ def _reference(value: Any, names: dict[str, str]) -> Any:
     return f"{_PREFIX}{names.get(name, name)}"
 
 
+def restore_examples(document: dict[str, Any], routers: Iterable[APIRouter]) -> None:
+    """Give examples of answers back what FastAPI drops from them: members that are null."""
+    components: dict[str, Any] = document["components"]["schemas"]
+    for route in _documented(routers):
+        model = route.response_model
+        extra = model.model_config.get("json_schema_extra") if isinstance(model, type(BaseModel)) else None
+        if isinstance(extra, dict) and "examples" in extra and model.__name__ in components:
+            components[model.__name__]["examples"] = extra["examples"]
+
+
+def _documented(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            yield route
+
+
 def name_scopes(document: dict[str, Any], routers: Iterable[APIRouter]) -> None:
     """Say in `x-scopes` which scopes an operation needs, also while authentication is off."""
-    for route in (route for router in routers for route in router.routes):
-        if not isinstance(route, APIRoute) or not route.include_in_schema:
-            continue
+    for route in _documented(routers):
         needed = [scope for each in route.dependencies if isinstance(each, Security) for scope in each.scopes or ()]
         for method in route.methods or () if needed else ():
             document["paths"][route.path_format][method.lower()]["x-scopes"] = needed

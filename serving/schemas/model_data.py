@@ -95,7 +95,7 @@ class RankedFeature(Frozen):
     share: float = Field(description="Share of the importance of all features.")
 
 
-class FeatureRanking(Frozen):
+class ModelFeatures(Frozen):
     """Features, the most important first."""
 
     model_config = ConfigDict(

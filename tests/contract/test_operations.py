@@ -1,5 +1,6 @@
 """Every operation of the OpenAPI document over real HTTP: its answers are those that the document promises."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -22,7 +23,14 @@ def document(service) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def known(service) -> Known:
-    return Known(FIRST_CLIENT, decision=service.score({"client_id": FIRST_CLIENT}).json()["decision_id"])
+    answer = service.score({"client_id": FIRST_CLIENT}).json()
+    return Known(
+        FIRST_CLIENT,
+        decision=answer["decision_id"],
+        version=answer["model"]["version"],
+        today=datetime.now(UTC).date().isoformat(),
+        columns=len(service.world.contract.names),
+    )
 
 
 def test_the_document_is_valid_openapi(document):
@@ -37,7 +45,8 @@ def test_every_operation_has_a_good_and_a_bad_sample_and_nothing_else_has(docume
     assert set(SAMPLES) == set(operations)
     for operation, samples in SAMPLES.items():
         statuses = [sample.status for sample in samples]
-        assert min(statuses) < 400 <= max(statuses), operation
+        # Until monitoring has left a summary, /data/drift has nothing good to tell.
+        assert operation == ("GET", "/data/drift") or min(statuses) < 400 <= max(statuses), operation
 
 
 def test_every_operation_is_described_with_examples(document):

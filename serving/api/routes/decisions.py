@@ -10,6 +10,7 @@ from serving.api.access import caller_of
 from serving.api.bodies import described, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
+from serving.api.workers import DEADLINE
 from serving.decisions_history import DecisionHistory
 from serving.orders import Asked
 from serving.schemas.decisions import (
@@ -46,7 +47,7 @@ def router(edge: Edge) -> APIRouter:
         summary="Tell how a decision ended",
         response_model=OutcomeAnswer,
         responses=problems(404, 409, 413, 422),
-        openapi_extra=described(OutcomeRequest),
+        openapi_extra=described(OutcomeRequest, DEADLINE),
     )
     async def outcome(request: Request, decision_id: str) -> Response:
         """Told again, it changes nothing; another outcome or date afterwards is a conflict."""
@@ -59,7 +60,7 @@ def router(edge: Edge) -> APIRouter:
         summary="Record a person's decision",
         response_model=OverrideAnswer,
         responses=problems(404, 413, 422),
-        openapi_extra=described(OverrideRequest),
+        openapi_extra=described(OverrideRequest, DEADLINE),
     )
     async def override(request: Request, decision_id: str) -> Response:
         """The model's record stays as it is; the last override holds. Repeating the last one changes nothing."""

@@ -3,13 +3,11 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from serving.api.bodies import described, header, parsed, problems, raw_body
+from serving.api.bodies import described, parsed, problems, raw_body
 from serving.api.context import Edge
-from serving.api.workers import DEADLINE_HEADER
+from serving.api.workers import DEADLINE
 from serving.explaining import Explanations
 from serving.schemas.explain import ExplainAnswer, ExplainRequest
-
-_DEADLINE = header(DEADLINE_HEADER, "Milliseconds after which the caller has no use for the answer.", "500")
 
 
 def router(edge: Edge) -> APIRouter:
@@ -25,7 +23,7 @@ def router(edge: Edge) -> APIRouter:
         summary="Explain a client's score",
         response_model=ExplainAnswer,
         responses=problems(404, 409, 413, 422),
-        openapi_extra=described(ExplainRequest, _DEADLINE),
+        openapi_extra=described(ExplainRequest, DEADLINE),
     )
     async def explain(request: Request) -> Response:
         """Every contribution in margin units, and a waterfall of them by reason. No decision: nothing is recorded."""

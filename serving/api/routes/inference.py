@@ -12,6 +12,7 @@ from serving.api.access import caller_of
 from serving.api.bodies import described, header, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import OPEN_INFERENCE_PATH, FieldProblem, InvalidRequestError, NotFoundError
+from serving.api.workers import DEADLINE
 from serving.inference.inference import Answer, Inference
 from serving.inference.metadata import model_metadata
 from serving.model_store import LoadedModel
@@ -107,7 +108,11 @@ def _add_inference(found: APIRouter, edge: Edge) -> None:
         "responses": problems(404, 413, 422),
         "dependencies": edge.needs("score"),
         "openapi_extra": described(
-            InferRequest, header(LENGTH_HEADER, "Bytes of JSON before binary tensors, if there are any.", "512")
+            InferRequest,
+            header(
+                LENGTH_HEADER, "Bytes of JSON before binary tensors, if there are any.", 512, type="integer", minimum=1
+            ),
+            DEADLINE,
         ),
     }
 

@@ -17,8 +17,8 @@ from serving.api.queries import count, query, query_parameter
 from serving.model_data import feature_names, feature_ranking, model_info, model_title, reference_description
 from serving.schemas.model_data import (
     FeatureNames,
-    FeatureRanking,
     Health,
+    ModelFeatures,
     ModelInfo,
     ReferenceDescription,
     ServiceLinks,
@@ -85,7 +85,7 @@ def _add_model(found: APIRouter, edge: Edge) -> None:
     @found.get(
         "/model/features",
         summary="Features by importance",
-        response_model=FeatureRanking,
+        response_model=ModelFeatures,
         responses=problems(422),
         dependencies=reading,
         openapi_extra={"parameters": [_TOP_N]},

@@ -13,6 +13,7 @@ from serving.api.bodies import described, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
 from serving.api.queries import count, query, query_parameter, share
+from serving.api.workers import DEADLINE
 from serving.model_store import LoadedModel
 from serving.raw_features.errors import InvalidFeaturesError
 from serving.raw_features.predictions import Features, explain, predict, predict_many
@@ -58,7 +59,7 @@ def router(edge: Edge) -> APIRouter:
         response_model=PredictAnswer,
         responses=problems(409, 413, 422),
         dependencies=predictions,
-        openapi_extra=described(PredictRequest, _THRESHOLD),
+        openapi_extra=described(PredictRequest, _THRESHOLD, DEADLINE),
     )
     async def predict_one(request: Request) -> Response:
         """The caller sends the features, so that no client is looked up and nothing is recorded."""
@@ -70,7 +71,7 @@ def router(edge: Edge) -> APIRouter:
         response_model=PredictAnswer,
         responses=problems(409, 413, 422),
         dependencies=predictions,
-        openapi_extra=described(SimpleRequest, _THRESHOLD),
+        openapi_extra=described(SimpleRequest, _THRESHOLD, DEADLINE),
     )
     async def predict_simple(request: Request) -> Response:
         """The facts become columns of an application; all else counts as missing."""
@@ -82,7 +83,7 @@ def router(edge: Edge) -> APIRouter:
         response_model=PredictBatchAnswer,
         responses=problems(413, 422),
         dependencies=predictions,
-        openapi_extra=described(PredictBatchRequest, _THRESHOLD),
+        openapi_extra=described(PredictBatchRequest, _THRESHOLD, DEADLINE),
     )
     async def predict_batch(request: Request) -> Response:
         """Each item gets what it would get alone: its prediction or its own problem."""
@@ -101,7 +102,7 @@ def router(edge: Edge) -> APIRouter:
         response_model=ExplainedPrediction,
         responses=problems(409, 413, 422),
         dependencies=explanations,
-        openapi_extra=described(PredictRequest, _THRESHOLD, _TOP_N),
+        openapi_extra=described(PredictRequest, _THRESHOLD, _TOP_N, DEADLINE),
     )
     async def predict_explain(request: Request) -> Response:
         """Exact SHAP values in margin units: with the base value they add up to the margin."""

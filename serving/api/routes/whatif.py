@@ -4,14 +4,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from credit.what_if import UnusableFeaturesError
-from serving.api.bodies import described, header, parsed, problems, raw_body
+from serving.api.bodies import described, parsed, problems, raw_body
 from serving.api.context import Edge
 from serving.api.problems import FieldProblem, InvalidRequestError
-from serving.api.workers import DEADLINE_HEADER
+from serving.api.workers import DEADLINE
 from serving.schemas.whatif import WhatIfAnswer, WhatIfRequest
 from serving.simulating import Simulations
-
-_DEADLINE = header(DEADLINE_HEADER, "Milliseconds after which the caller has no use for the answer.", "1500")
 
 
 def router(edge: Edge) -> APIRouter:
@@ -32,7 +30,7 @@ def router(edge: Edge) -> APIRouter:
         summary="Score a client as if features were others",
         response_model=WhatIfAnswer,
         responses=problems(404, 409, 413, 422),
-        openapi_extra=described(WhatIfRequest, _DEADLINE),
+        openapi_extra=described(WhatIfRequest, DEADLINE),
     )
     async def what_if(request: Request) -> Response:
         """Before and after, and the smallest single change of what the client can change that turns the decision.
