@@ -31,7 +31,7 @@ down: ## stop what demo started
 	@$(BIN)/creditctl demo down
 
 test: setup ## run the tests, with a coverage report
-	$(BIN)/pytest -m "not slow and not cluster" --cov --cov-report=term --cov-report=xml
+	$(BIN)/pytest -m "not slow and not cluster" --cov --cov-report=term --cov-report=xml --durations=30
 
 test-slow: setup ## run what takes longer
 	$(BIN)/pytest -m slow

@@ -25,7 +25,7 @@ from serving.api.application import build_api
 from serving.api.context import BodyLimits, Edge
 from serving.api.workers import Admission, Workers
 from serving.metrics import ScoringMetrics
-from serving.model_store import LoadedModel
+from serving.model_store import LoadedModel, ModelSnapshot
 from serving.service import ScoringService
 
 MODEL = "credit-scoring"
@@ -60,6 +60,9 @@ class Models:
         if self.error is not None:
             raise self.error
         return self.model
+
+    def snapshot(self) -> ModelSnapshot:
+        return ModelSnapshot(self.current())
 
 
 def loaded(bundle: Bundle, reader=None) -> LoadedModel:

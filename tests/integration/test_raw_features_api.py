@@ -18,6 +18,7 @@ from serving_world import FIRST_CLIENT, PROJECT, write_clients
 from credit.schemas import drift as drift_schemas
 from feature_repo.online.connection import RedisSettings
 from feature_repo.online.reader import PackedReader
+from serving.api.access import Access
 from serving.api.problems import NotAllowedError
 from serving.decision_log import RedisDecisionLog
 from serving.schemas import inference, model_data, predict
@@ -288,7 +289,7 @@ def test_contributions_add_up_to_the_margin_and_are_exact(api, views, bundle):
     assert strongest["base"] + shown + strongest["rest"] == pytest.approx(found["margin"], abs=1e-9)
 
 
-class NoScopes:
+class NoScopes(Access):
     """Callers that may do nothing."""
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> None:
