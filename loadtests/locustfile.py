@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 UNKNOWN_FROM: Final = 2**62
 SCORES: Final = ("known", "unknown", "overridden")
 #: Kind of request -> its weight unless told otherwise.
-WEIGHTS: Final = {"known": 16, "unknown": 1, "overridden": 2, "batch": 0, "explain": 1}
+WEIGHTS: Final = {"known": 16, "unknown": 1, "overridden": 2, "batch": 1, "explain": 1}
 _OPTIONS: Final[tuple[tuple[str, type, Any, str], ...]] = (
     ("first-client", int, 100_001, "smallest known client id"),
     ("clients", int, 10_000, "number of known clients, ids without gaps"),

@@ -35,7 +35,7 @@ class ServingSettings(RedisAccess, CallerSettings):
         2.0, gt=0, description="A request that takes longer is answered with 503 `timeout`."
     )
     max_ongoing_batches: int = Field(
-        2, ge=1, description="Batches that one replica works on at once; more get 503 `overloaded` with Retry-After."
+        4, ge=1, description="Batches that one replica works on at once; more get 503 `overloaded` with Retry-After."
     )
     batch_timeout_seconds: float = Field(
         15.0, gt=0, description="A batch that takes longer is answered with 503 `timeout`."

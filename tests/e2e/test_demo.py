@@ -130,6 +130,7 @@ def test_the_demo_says_on_record_why_its_model_decides(platform, first_run):
     assert entry["action"] in ("promoted", "forced")
 
 
+@pytest.mark.slow
 def test_gates_are_judged_again_from_the_platforms_own_data(platform, first_run, bundle):
     finished = platform.creditctl("models", "gates", "champion", "--json")
     assert finished.returncode in (0, 2), finished.stderr

@@ -114,6 +114,7 @@ def test_a_reader_is_closed_when_the_last_request_lets_go_of_its_model(make_stor
     assert not store.snapshot().previous.reader.closed
 
 
+@pytest.mark.slow
 def test_a_hundred_swaps_leave_no_bundle_in_memory_and_none_too_many_on_disk(make_store, registry, tmp_path):
     store = make_store()
     held = [_bundles()]
