@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from generated_page import write_or_check
 
 from credit.bundle.keys import make_key_pair
 from serving.api.problems import known_problems
@@ -171,17 +171,5 @@ def _anchor(method: str, path: str) -> str:
     return "".join(kept).replace(" ", "-")
 
 
-def main() -> int:
-    """Write or check the page."""
-    wanted = page(openapi())
-    if "--check" not in sys.argv:
-        PAGE.write_text(wanted, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{PAGE} is out of date: run `make pages`\n")
-    return 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page(openapi())))

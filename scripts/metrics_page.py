@@ -1,8 +1,9 @@
 """Write `docs/reference/metrics.md` from the metrics' definitions; with --check, fail if it is out of date."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from generated_page import write_or_check
 
 from serving.instruments import Metric
 from serving.metrics import METRICS
@@ -44,17 +45,5 @@ def _buckets() -> Iterator[str]:
             yield f"- `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.buckets)}"
 
 
-def main() -> int:
-    """Write or check the page."""
-    wanted = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(wanted, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{PAGE} is out of date: run `make pages`\n")
-    return 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page()))

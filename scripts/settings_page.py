@@ -1,10 +1,10 @@
 """Write `docs/reference/settings.md` from the settings classes; with --check, fail if it is out of date."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from generated_page import write_or_check
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -61,17 +61,5 @@ def _default(field: FieldInfo) -> str:
     return f"`{shown}`"
 
 
-def main() -> int:
-    """Write or check the page."""
-    wanted = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(wanted, "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{PAGE} is out of date: run `make pages`\n")
-    return 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_or_check(PAGE, page()))

@@ -106,7 +106,7 @@ def export(
 def _settings() -> "ServingSettings":
     from serving.settings import ServingSettings
 
-    return ServingSettings.load()
+    return ServingSettings.for_commands()
 
 
 def _selection(first: datetime | None, last: datetime | None, client: int | None) -> "Selection":

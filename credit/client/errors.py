@@ -152,7 +152,8 @@ def _no_answer(error: httpx.RequestError) -> NoAnswerError:
     url = error.request.url
     where = f"{url.scheme}://{url.netloc.decode('ascii')}"
     cause = str(error) or type(error).__name__
-    return NoAnswerError(f"no answer of {where}: {cause}", never_sent=isinstance(error, _NEVER_SENT))
+    advice = "does the service run (`creditctl serve`, `make demo`), and is the address right?"
+    return NoAnswerError(f"no answer of {where}: {cause}; {advice}", never_sent=isinstance(error, _NEVER_SENT))
 
 
 def _problem(response: httpx.Response) -> Problem:

@@ -66,11 +66,4 @@ def _of_service(settings: ServingSettings) -> Iterator[Check]:
 
 def _settings(home: Home) -> ServingSettings:
     """The service's settings; before anything is made here nobody has chosen an authentication yet."""
-    return ServingSettings.load() if home.environment_file.exists() else _before_setup()
-
-
-def _before_setup() -> ServingSettings:
-    try:
-        return ServingSettings.load()
-    except SettingsError:
-        return ServingSettings.load(authentication="off")
+    return ServingSettings.load() if home.environment_file.exists() else ServingSettings.for_commands()

@@ -61,7 +61,7 @@ def test_without_reasons_there_is_no_table_of_them():
         (["7", "--url", "localhost:8000"], "must look like http://HOST:PORT"),
         (["7", "--url", "http://[::"], "must look like http://HOST:PORT"),
         (["7", "--url", "//x"], "must look like http://HOST:PORT"),
-        (["7", "--url", "http://127.0.0.1:1"], "no answer of http://127.0.0.1:1"),
+        (["7", "--url", "http://127.0.0.1:1"], "creditctl serve"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments, told, capsys, tmp_path, monkeypatch):

@@ -80,3 +80,13 @@ def test_passwords_do_not_show_in_a_printed_setting():
     settings = ServingSettings.load(redis_url="redis://:hunter2@localhost:6379/0")
     assert "hunter2" not in repr(settings)
     assert isinstance(settings, BaseSettings)
+
+
+def test_commands_that_nobody_calls_need_no_choice_of_authentication(monkeypatch, tmp_path):
+    monkeypatch.setenv("CREDIT_HOME", str(tmp_path))
+    monkeypatch.delenv("SERVING_AUTHENTICATION", raising=False)
+    with pytest.raises(SettingsError, match="AUTHENTICATION"):
+        ServingSettings.load()
+    assert ServingSettings.for_commands().authentication == "off"
+    monkeypatch.setenv("SERVING_AUTHENTICATION", "keys")
+    assert ServingSettings.for_commands().authentication == "keys"
