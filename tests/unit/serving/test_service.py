@@ -165,6 +165,14 @@ def test_one_broken_row_of_a_batch_harms_no_other(service, reader, monkeypatch):
     assert isinstance(results[1], CodecError)
 
 
+def test_a_broken_row_of_a_client_alone_is_told_and_counted(service, reader):
+    reader.error = CodecError("client 100002, view bureau: truncated")
+    with pytest.raises(CodecError, match="truncated"):
+        service.score(Order(100002), Asked("r", "me"))
+    shown = generate_latest(service.metrics.registry).decode()
+    assert 'credit_score_requests_total{model_version="7",outcome="feature_codec"} 1.0' in shown
+
+
 def test_a_claim_gets_its_first_answer_again_without_scoring(service, reader, decisions):
     claim = Claim.of("me", "k", b"body")
     first = service.score(Order(100002), Asked("r-1", "me", claim))
