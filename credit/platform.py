@@ -72,6 +72,11 @@ class Home:
         return self.root / "decisions"
 
     @property
+    def reports(self) -> Path:
+        """Reports of the monitoring jobs, a folder for each job."""
+        return self.root / "reports"
+
+    @property
     def keys(self) -> Path:
         """Ed25519 pair that signs and verifies bundles."""
         return self.root / "keys"

@@ -164,13 +164,18 @@ def replay(record: DecisionRecord, bundle: Bundle, language: Language | None = N
     Raises:
         CreditError: the recorded client could not have been scored.
     """
-    views = {view.name: _recorded_batch(record, view) for view in bundle.contract.views}
+    views = recorded_views([record], bundle.contract)
     (result,) = Scorer(bundle).score(
         views, [record.client_id], language or record.language, overrides=[record.overrides]
     )
     if isinstance(result, CreditError):
         raise result
     return result
+
+
+def recorded_views(records: Sequence[DecisionRecord], contract: FeatureContract) -> dict[str, ViewBatch]:
+    """The views of n recorded decisions as a feature reader would return them, without their times."""
+    return {view.name: _recorded_batch(records, view) for view in contract.views}
 
 
 def _row_values(batch: ViewBatch, row: int) -> dict[str, float | str | None]:
@@ -182,16 +187,17 @@ def _row_values(batch: ViewBatch, row: int) -> dict[str, float | str | None]:
     return values | dict(zip(batch.spec.strings, batch.strings[row], strict=True))
 
 
-def _recorded_batch(record: DecisionRecord, spec: ViewSpec) -> ViewBatch:
-    values = record.values.get(spec.name, {})
-    state = record.views.get(spec.name)
+def _recorded_batch(records: Sequence[DecisionRecord], spec: ViewSpec) -> ViewBatch:
+    values = [record.values.get(spec.name, {}) for record in records]
+    states = [record.views.get(spec.name) for record in records]
+    numbers = [[_number(row.get(name)) for name in spec.numeric] for row in values]
     return ViewBatch(
         spec=spec,
-        status=(state.status if state else ViewStatus.NOT_FOUND,),
-        as_of_us=np.zeros(1, dtype=np.int64),
-        built_us=np.zeros(1, dtype=np.int64),
-        numeric=np.array([[_number(values.get(name)) for name in spec.numeric]], dtype=np.float64),
-        strings=(tuple(_text(values.get(name)) for name in spec.strings),),
+        status=tuple(state.status if state else ViewStatus.NOT_FOUND for state in states),
+        as_of_us=np.zeros(len(records), dtype=np.int64),
+        built_us=np.zeros(len(records), dtype=np.int64),
+        numeric=np.array(numbers, dtype=np.float64).reshape(len(records), len(spec.numeric)),
+        strings=tuple(tuple(_text(row.get(name)) for name in spec.strings) for row in values),
     )
 
 

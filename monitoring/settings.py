@@ -11,9 +11,16 @@ from feature_repo.online.connection import RedisSettings
 from feature_repo.online.keys import PROJECT
 from feature_repo.online.settings import RedisAccess
 from feature_repo.storage import Location
+from monitoring.archiver.settings import ArchiverSettings
+from monitoring.drift.settings import DriftSettings
+from monitoring.parity.settings import ParitySettings
+from monitoring.performance.settings import PerformanceSettings
+from monitoring.retraining.settings import RetrainingSettings
 
 
-class MonitoringSettings(RedisAccess):
+class MonitoringSettings(
+    RedisAccess, ArchiverSettings, DriftSettings, ParitySettings, PerformanceSettings, RetrainingSettings
+):
     """What an operator can set about archiving and watching decisions."""
 
     model_config = SettingsConfigDict(env_prefix="MONITORING_", frozen=True, extra="forbid")
@@ -43,14 +50,20 @@ class MonitoringSettings(RedisAccess):
         str | None,
         Field(description="Address of an S3- or GCS-compatible server, instead of the provider's own."),
     ] = None
-    archive_batch_records: Annotated[int, Field(ge=1, le=100_000, description="Records of one archived batch.")] = 2_000
-    archive_batch_seconds: Annotated[
-        float, Field(ge=0, description="Age at which records are archived although the batch is not full.")
-    ] = 60.0
-    archive_poll_seconds: Annotated[float, Field(gt=0, description="Pause between two looks at the streams.")] = 1.0
-    archive_lock_seconds: Annotated[
-        float, Field(ge=0.2, description="Time after which the lock of an archiver that died is free again.")
-    ] = 15.0
+    mlflow_tracking_uri: str = Field(
+        default_factory=lambda: Home.current().mlflow_uri, description="MLflow: sqlite:/// or http(s):// address."
+    )
+    model_name: Annotated[str, Field(min_length=1, description="Registered model to watch.")] = "credit-scoring"
+    public_key: Annotated[
+        Path | None,
+        Field(description="PEM file of the key that verifies bundles; unset, the one in the platform folder."),
+    ] = None
+    reports: Annotated[
+        str | None,
+        Field(
+            description="Reports: a folder, s3://bucket/prefix or gs://bucket/prefix; unset, in the platform folder."
+        ),
+    ] = None
 
     @property
     def decision_log(self) -> RedisSettings:
@@ -59,6 +72,15 @@ class MonitoringSettings(RedisAccess):
         if self.decision_redis_url is None:
             return store
         return store.model_copy(update={"url": self.decision_redis_url, "password": self.decision_redis_password})
+
+    @property
+    def reports_location(self) -> Location:
+        """Where reports lie, in a folder for each job.
+
+        Raises:
+            SettingsError: it is no place for files.
+        """
+        return Location.of(self.reports or Home.current().reports, self.storage_endpoint)
 
     @property
     def archive(self) -> Location:

@@ -109,6 +109,17 @@ class Archive:
                 return found
         return None
 
+    def ids(self, first_day: date = date.min, last_day: date = date.max) -> Iterator[str]:
+        """Ids of the records of these days, without reading the records; one may come twice.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        end = self.head().sequence
+        for segment in segments(self.folder):
+            if segment.first <= end and first_day <= segment.day <= last_day:
+                yield from segment.ids()
+
     def rows(self, after: int = 0, first_day: date = date.min, last_day: date = date.max) -> Iterator[ChainedRecord]:
         """Records in the chain's order, behind sequence `after`, of these days.
 

@@ -1,6 +1,6 @@
 """One stream of the decision log, as its only consumer sees it: read from its start, removed once archived."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -116,6 +116,18 @@ class Stream:
                 break
             start = b"(" + page[-1][0]
         return found
+
+    def entries(self) -> Iterator[NewRecord]:
+        """All entries, oldest first, a page at a time.
+
+        Raises:
+            StoreUnavailableError: see `Connection.told`.
+            DataError: an entry holds no record.
+        """
+        start = b"-"
+        while page := self._connection.told(b"XRANGE", self._key, start, b"+", b"COUNT", b"%d" % _PAGE):
+            yield from (self._record(entry, fields) for entry, fields in page)
+            start = b"(" + page[-1][0]
 
     def remove(self, records: Sequence[NewRecord], lock_key: bytes, token: bytes) -> None:
         """Remove archived entries and their indexes.

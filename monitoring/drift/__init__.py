@@ -1,0 +1,1 @@
+"""Served features against the champion's reference sample."""

@@ -1,0 +1,1 @@
+"""Served features against the same features recomputed from history."""

@@ -1,0 +1,1 @@
+"""How good decisions were, and how good they are expected to be."""

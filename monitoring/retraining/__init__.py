@@ -1,0 +1,1 @@
+"""From an alarm to a better champion, with a way back."""
